@@ -1,0 +1,173 @@
+"""Every error that a person or a client may meet, with a stable code.
+
+::
+
+    SpeechError
+    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlRefused
+    ├─ UnknownProvider · UnsupportedOption · PolicyRefused
+    ├─ ModelNotFound · ModelUnavailable
+    ├─ JobCancelled · JobTimedOut · AttemptSuperseded
+    └─ ProviderError(message, provider, retry_after)
+       ├─ retryable: ProviderUnavailable · ProviderTimeout · RateLimited
+       └─ permanent: ProviderRejected · AuthenticationFailed · QuotaExhausted · ProviderProtocolError
+
+Messages are sentences that a person can act on. They never hold transcript text, URL queries or secrets,
+because Prefect stores them and logs print them. Errors survive pickling: every argument has a default.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SpeechError(Exception):
+    """Base of all errors of the product; ``code`` is the stable word that clients see."""
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidAudio(SpeechError):
+    """The bytes hold no audio that can be decoded within the limits."""
+
+    code = "invalid_audio"
+
+
+class FileTooLarge(SpeechError):
+    """More bytes than the operator allows."""
+
+    code = "file_too_large"
+
+
+class StorageFull(SpeechError):
+    """The disk or bucket takes no more bytes."""
+
+    code = "storage_full"
+
+
+class DownloadFailed(SpeechError):
+    """A URL could not be fetched; worth another try."""
+
+    code = "download_failed"
+    retryable = True
+
+
+class UrlRefused(SpeechError):
+    """A URL that this server does not fetch: scheme, address, redirect or bucket not allowed."""
+
+    code = "url_refused"
+
+
+class UnsupportedOption(SpeechError):
+    """An option that the provider, or this server, does not offer; ``field`` names it as in the request."""
+
+    code = "unsupported_option"
+
+    def __init__(self, message: str = "", field: str = "") -> None:
+        super().__init__(message)
+        self.args = (message, field)
+        self.field = field
+
+
+class UnknownProvider(UnsupportedOption):
+    """No provider of that name."""
+
+    code = "unknown_provider"
+
+
+class PolicyRefused(UnsupportedOption):
+    """The owner's or operator's data policy forbids it."""
+
+    code = "policy_refused"
+
+
+class ModelNotFound(UnsupportedOption):
+    """No model of that name, or a path that holds none."""
+
+    code = "model_not_found"
+
+
+class ModelUnavailable(SpeechError):
+    """The model exists but its weights could not be fetched now; worth another try."""
+
+    code = "model_unavailable"
+    retryable = True
+
+
+class JobCancelled(SpeechError):
+    """Somebody asked for this job to stop."""
+
+    code = "job_cancelled"
+
+
+class JobTimedOut(SpeechError):
+    """The job, or one of its steps, ran longer than it may."""
+
+    code = "job_timed_out"
+
+
+class AttemptSuperseded(SpeechError):
+    """Another attempt at the same job has started: this one may write nothing more."""
+
+    code = "attempt_superseded"
+
+
+class ProviderError(SpeechError):
+    """A recogniser failed. ``provider`` is its name; ``retry_after`` seconds, when it said so."""
+
+    code = "provider_error"
+
+    def __init__(self, message: str = "", provider: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.args = (message, provider, retry_after)
+        self.provider = provider
+        self.retry_after = retry_after
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is down or unreachable."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not answer in time."""
+
+    code = "provider_timeout"
+    retryable = True
+
+
+class RateLimited(ProviderError):
+    """The provider asks us to slow down."""
+
+    code = "rate_limited"
+    retryable = True
+
+
+class ProviderRejected(ProviderError):
+    """The provider refuses this request and would refuse it again."""
+
+    code = "provider_rejected"
+
+
+class AuthenticationFailed(ProviderError):
+    """The provider does not accept our credentials."""
+
+    code = "authentication_failed"
+
+
+class QuotaExhausted(ProviderError):
+    """The account at the provider has nothing left."""
+
+    code = "quota_exhausted"
+
+
+class ProviderProtocolError(ProviderError):
+    """The provider answered something that its protocol does not allow."""
+
+    code = "provider_protocol_error"

