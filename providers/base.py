@@ -128,15 +128,13 @@ class Recogniser(ABC):
             model=model,
             language=None if request.language == "auto" else request.language,
             task=request.task,
-            word_timestamps=request.word_timestamps,
+            word_timestamps=request.word_timestamps and self.capabilities.word_timestamps,
             initial_prompt=request.initial_prompt,
             hotwords=tuple(request.hotwords),
             parameters=self._parameters(request.parameters),
         )
 
-    def recognise(
-        self, samples: Samples, options: RecognitionOptions, watch: Watch | None = None
-    ) -> Recognition:
+    def recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch | None = None) -> Recognition:
         """Recognise one piece of audio; positions in the answer are relative to its start.
 
         Raises:
@@ -198,10 +196,15 @@ def _check_capabilities(name: str, can: Capabilities, request: TranscribeRequest
             f"does not know the language {request.language!r}",
         ),
         ("task", request.task == "translate" and not can.translates_to_english, "does not translate"),
-        ("word_timestamps", request.word_timestamps and not can.word_timestamps, "gives no word times"),
+        ("word_timestamps", _wants_words(request) and not can.word_timestamps, "gives no word times"),
         ("initial_prompt", bool(request.initial_prompt) and not can.initial_prompt, "takes no prompt"),
         ("hotwords", bool(request.hotwords) and not can.hotwords, "takes no hotwords"),
     )
     for where, refused, why in refusals:
         if refused:
             raise UnsupportedOption(f"{where}: {name} {why}.", where)
+
+
+def _wants_words(request: TranscribeRequest) -> bool:
+    """Whether word times were asked for in so many words: by default they come where they are offered."""
+    return request.word_timestamps and "word_timestamps" in request.model_fields_set

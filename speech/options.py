@@ -25,6 +25,10 @@ Url = Annotated[
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")]
 
 
+WebhookEvent = Literal["completed", "failed", "cancelled"]
+DEFAULT_WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = ("completed", "failed")
+
+
 class Priority(StrEnum):
     """Which queue a job waits in."""
 
@@ -44,9 +48,7 @@ class VadOptions(OptionsModel):
 
     enabled: bool = Field(True, description="Recognise only what sounds like speech.")
     threshold: float = Field(0.5, gt=0, lt=1, description="Speech probability from which a frame is speech.")
-    min_silence: float = Field(
-        0.5, ge=0, le=30, description="Seconds of silence that end a stretch of speech."
-    )
+    min_silence: float = Field(0.5, ge=0, le=30, description="Seconds of silence that end a stretch of speech.")
     max_segment: float = Field(30, ge=1, le=3600, description="Longest stretch of speech in seconds.")
 
 
@@ -70,9 +72,7 @@ class StepOptions(OptionsModel):
 class SubtitleOptions(OptionsModel):
     """How cues are cut. Width and number of lines are hard limits; duration and reading speed are soft."""
 
-    max_line_width: int = Field(
-        42, ge=8, le=200, description="Columns of a line; wide CJK characters count two."
-    )
+    max_line_width: int = Field(42, ge=8, le=200, description="Columns of a line; wide CJK characters count two.")
     max_lines: int = Field(2, ge=1, le=10)
     max_duration: float = Field(7.0, gt=0, le=60, description="Longest time that a cue stays, in seconds.")
     max_cps: float = Field(20, gt=0, le=100, description="Reading speed in characters a second.")
@@ -81,12 +81,8 @@ class SubtitleOptions(OptionsModel):
 class TranscribeRequest(OptionsModel):
     """The body of ``POST /transcribe``; the defaults are the contract's."""
 
-    file_ids: list[Identifier] = Field(
-        default_factory=list, max_length=100, description="Ids that `/upload` gave."
-    )
-    urls: list[Url] = Field(
-        default_factory=list, max_length=100, description="Recordings to fetch; https by default."
-    )
+    file_ids: list[Identifier] = Field(default_factory=list, max_length=100, description="Ids that `/upload` gave.")
+    urls: list[Url] = Field(default_factory=list, max_length=100, description="Recordings to fetch; https by default.")
     provider: ProviderName = Field("faster_whisper", description="Who recognises; see `/providers`.")
     model: ModelName | None = Field(None, description="Null is the provider's default for this machine.")
     fallback_providers: list[ProviderName] = Field(default_factory=list, max_length=8)
@@ -112,9 +108,7 @@ class TranscribeRequest(OptionsModel):
     timeout: float | None = Field(None, gt=0, le=7 * 86400)
     cache: Literal["use", "refresh"] = Field("use", description="`refresh` does every step anew.")
     webhook_url: Url | None = None
-    webhook_events: list[Literal["completed", "failed", "cancelled"]] = Field(
-        default_factory=lambda: ["completed", "failed"]
-    )
+    webhook_events: list[WebhookEvent] = Field(default_factory=lambda: list(DEFAULT_WEBHOOK_EVENTS))
     expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86400)
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; given back as it came.")
 

@@ -37,31 +37,21 @@ class Settings(BaseSettings):
         description="SQLAlchemy async URL; default: SQLite in the data folder. "
         "PostgreSQL: postgresql+asyncpg://user:password@host/name",
     )
-    blob_url: str | None = Field(
-        None, description="Where audio and transcripts lie: a folder or s3://bucket/prefix."
-    )
+    blob_url: str | None = Field(None, description="Where audio and transcripts lie: a folder or s3://bucket/prefix.")
     blob_options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of that fsspec file system, as JSON (endpoint_url, key, secret ...).",
     )
-    models_dir: Path | None = Field(
-        None, description="Folder of model weights; default: models in the data folder."
-    )
+    models_dir: Path | None = Field(None, description="Folder of model weights; default: models in the data folder.")
     spool_dir: Path | None = Field(
         None, description="Folder of decoded audio in work; default: spool in the data folder."
     )
 
     # Who may call, and where
-    api_host: str = Field(
-        "127.0.0.1", description="Address to listen on; others than loopback need an API key."
-    )
+    api_host: str = Field("127.0.0.1", description="Address to listen on; others than loopback need an API key.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
-    allow_anonymous: bool = Field(
-        False, description="Listen on other addresses than loopback without any API key."
-    )
-    cors_origins: list[str] = Field(
-        default_factory=list, description="Origins that browsers may call from, as JSON."
-    )
+    allow_anonymous: bool = Field(False, description="Listen on other addresses than loopback without any API key.")
+    cors_origins: list[str] = Field(default_factory=list, description="Origins that browsers may call from, as JSON.")
 
     # What is accepted
     max_upload_bytes: int = Field(8 * GIB, gt=0, description="Largest file.")
@@ -75,9 +65,7 @@ class Settings(BaseSettings):
     )
 
     # What is fetched
-    url_schemes: list[str] = Field(
-        default_factory=lambda: ["https"], description="Schemes of `urls`, as JSON."
-    )
+    url_schemes: list[str] = Field(default_factory=lambda: ["https"], description="Schemes of `urls`, as JSON.")
     url_allowed_hosts: list[str] = Field(
         default_factory=list,
         description="Hosts and networks that may be fetched from though they are not public "
@@ -88,54 +76,36 @@ class Settings(BaseSettings):
         description="Bucket prefixes that may be read, such as s3://calls/2026/, as JSON.",
     )
     url_timeout: float = Field(600, gt=0, description="Seconds that fetching one URL may take.")
-    url_max_redirects: int = Field(
-        5, ge=0, le=20, description="Redirects that are followed; each one is checked."
-    )
+    url_max_redirects: int = Field(5, ge=0, le=20, description="Redirects that are followed; each one is checked.")
 
     # Orchestration
     prefect_api_url: str | None = Field(
         None, description="A Prefect server that runs elsewhere; default: `woa serve` starts one."
     )
     prefect_port: int = Field(4200, ge=0, le=65535, description="Port of the embedded Prefect server.")
-    prefect_ui_url: str | None = Field(
-        None, description="Where people see the Prefect UI; default: the API's host."
-    )
+    prefect_ui_url: str | None = Field(None, description="Where people see the Prefect UI; default: the API's host.")
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
-    max_queued_jobs: int = Field(
-        10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429)."
-    )
+    max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
-    compute_type: str = Field(
-        "auto", description="CTranslate2 compute type; auto: float16 on CUDA, int8 on CPU."
-    )
-    default_model: str | None = Field(
-        None, description="Whisper model when a job names none; default: by memory."
-    )
-    preload_models: list[str] = Field(
-        default_factory=list, description="Models loaded when a worker starts, as JSON."
-    )
+    compute_type: str = Field("auto", description="CTranslate2 compute type; auto: float16 on CUDA, int8 on CPU.")
+    default_model: str | None = Field(None, description="Whisper model when a job names none; default: by memory.")
+    preload_models: list[str] = Field(default_factory=list, description="Models loaded when a worker starts, as JSON.")
     cpu_threads: int = Field(0, ge=0, description="Threads of one model call; 0: all cores.")
     model_slots: int = Field(1, ge=1, le=64, description="Model calls that one device makes at once.")
     model_memory_bytes: int | None = Field(
         None, gt=0, description="Bound of all loaded models; default: half the memory."
     )
-    model_idle_seconds: float = Field(
-        900, ge=0, description="A model unused for so long is unloaded; 0: never."
-    )
-    piece_seconds: float = Field(
-        300, ge=30, le=3600, description="Longest piece of speech recognised in one go."
-    )
+    model_idle_seconds: float = Field(900, ge=0, description="A model unused for so long is unloaded; 0: never.")
+    piece_seconds: float = Field(300, ge=30, le=3600, description="Longest piece of speech recognised in one go.")
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 
     # Logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
-    log_format: Literal["console", "json"] = Field(
-        "console", description="For people, or one JSON object a line."
-    )
+    log_format: Literal["console", "json"] = Field("console", description="For people, or one JSON object a line.")
 
     @field_validator("data_dir", "models_dir", "spool_dir")
     @classmethod

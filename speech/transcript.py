@@ -142,9 +142,7 @@ def _monotonic(words: Sequence[Word], duration: float) -> tuple[Word, ...]:
             continue
         start = max(floor, _clip(word.start, duration))
         end = max(start, _clip(word.end, duration))
-        kept.append(
-            replace(word, start=start, end=end, text=text, space_before=word.space_before and bool(kept))
-        )
+        kept.append(replace(word, start=start, end=end, text=text, space_before=word.space_before and bool(kept)))
         floor = end
     return tuple(kept)
 
@@ -161,9 +159,7 @@ def _without_overlap(segments: list[Segment]) -> list[Segment]:
 
 
 def _ending_by(segment: Segment, limit: float) -> Segment:
-    words = tuple(
-        replace(word, start=min(word.start, limit), end=min(word.end, limit)) for word in segment.words
-    )
+    words = tuple(replace(word, start=min(word.start, limit), end=min(word.end, limit)) for word in segment.words)
     return replace(segment, end=max(segment.start, min(segment.end, limit)), words=words)
 
 
