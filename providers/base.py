@@ -11,19 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from audio.samples import SAMPLE_RATE as SAMPLE_RATE
+from audio.samples import Samples as Samples
 from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition, Segment
-
-SAMPLE_RATE = 16_000
-"""Samples a second of all audio inside the product."""
-
-Samples = NDArray[np.float32]
-"""Mono audio at 16 kHz, shape (samples,), dtype float32, in [-1, 1]."""
 
 
 class Parameters(BaseModel):
