@@ -1,29 +1,25 @@
 """What the processes say: one line an event, for people or as JSON, with the ids of what it is about and no secrets.
 
 The product logs through the standard library or structlog alike; uvicorn, Prefect, SQLAlchemy and warnings go the same
-way. Ids come from context variables: ``with about(job_id=...)``. Every line passes :func:`redacted` before it is
-written, exceptions included.
+way. Ids come from context variables: ``with about(job_id=...)``. Every line loses its secrets before it is written,
+exceptions included.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
+from speech.redaction import without_secrets
+
 if TYPE_CHECKING:
     from speech.settings import Settings
 
-HIDDEN = "***"
-
-_SECRET_NAMES = re.compile(
-    r"(authorization|cookie|passw(or)?d|secret|token|ticket|credential|api[_-]?key|access[_-]?key)", re.IGNORECASE
-)
 _FOREIGN = ("uvicorn", "uvicorn.error", "uvicorn.access", "fastapi", "prefect._internal", "prefect.server", "alembic")
 _NOISY = (
     "httpx",
@@ -37,32 +33,6 @@ _NOISY = (
     "s3fs",
     "fsspec",
 )
-
-# The first pattern that fits takes the text: URLs lose what stands before the @ and after the ?, and so do bare
-# request paths, as in access logs; then come the shapes of keys, and what follows the name of a secret.
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/?#@\"']*(?:@[^\s/?#@\"']*)*@"), rf"\g<scheme>{HIDDEN}@"),
-    (re.compile(r"(?P<url>[A-Za-z][A-Za-z0-9+.\-]*://[^\s?#\"'<>]*)[?#][^\s\"'<>]+"), rf"\g<url>?{HIDDEN}"),
-    (re.compile(r"(?P<path>(?<![\w:/])/[^\s?#\"'<>]*)\?[^\s\"'<>]+"), rf"\g<path>?{HIDDEN}"),
-    (re.compile(r"\b(?P<kind>Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]+", re.IGNORECASE), rf"\g<kind> {HIDDEN}"),
-    (re.compile(r"\bwoa_[A-Za-z0-9_\-]{8,}"), f"woa_{HIDDEN}"),
-    (re.compile(r"\bhf_[A-Za-z0-9]{8,}"), f"hf_{HIDDEN}"),
-    (
-        re.compile(
-            r"(?P<name>[\w\-]*(?:authorization|passw(?:or)?d|secret|token|ticket|api[_-]?key|access[_-]?key)"
-            r"[\w\-]*[\"']?\s*[=:]\s*[\"']?)(?!\*\*\*|(?:Bearer|Basic)\s)[^\s\"',;&)}\]]+",
-            re.IGNORECASE,
-        ),
-        rf"\g<name>{HIDDEN}",
-    ),
-)
-
-
-def redacted(text: str) -> str:
-    """The text without credentials: keys, bearer tokens, the user part and the query of URLs, named secrets."""
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def about(**ids: str | None) -> AbstractContextManager[None]:
@@ -151,16 +121,4 @@ def _formatter(form: str, role: str | None, *, colours: bool) -> logging.Formatt
 
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: _without_secrets(key, value) for key, value in event.items()}
-
-
-def _without_secrets(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if _SECRET_NAMES.search(name):
-        return HIDDEN
-    if isinstance(value, Mapping):
-        return {str(key): _without_secrets(str(key), inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_without_secrets("", inner) for inner in value]
-    return redacted(value if isinstance(value, str) else str(value))
+    return {key: without_secrets(key, value) for key, value in event.items()}

@@ -13,7 +13,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.logs import about, configure, redacted, route_foreign_loggers
+from speech.logs import about, configure, route_foreign_loggers
+from speech.redaction import redacted
 from speech.settings import Settings
 
 Lines = Callable[[], list[dict[str, Any]]]
