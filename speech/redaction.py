@@ -11,28 +11,23 @@ HIDDEN = "***"
 _SECRET_NAMES = re.compile(
     r"(authorization|cookie|passw(or)?d|secret|token|ticket|credential|api[_-]?key|access[_-]?key)", re.IGNORECASE
 )
-# The first pattern that fits takes the text: URLs lose what stands before the @ and after the ?, and so do bare
-# request paths, as in access logs; then come the shapes of keys, and what follows the name of a secret.
-# Every repetition that may start anywhere is bounded: a long line costs time in proportion to its length.
+_SCHEME = r"(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,30}://"
+_NAME = r"(?:authorization|passw(?:or)?d|secret|token|ticket|api[_-]?key|access[_-]?key)"
+
+# URLs lose what stands before the @ and after the ?, and so do bare request paths, as in access logs; then come the
+# shapes of keys, and what follows the name of a secret. Every repetition that may start anywhere is bounded, so that
+# a long line costs time in proportion to its length.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(
-            r"(?P<scheme>(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,30}://)[^\s/?#@\"']*(?:@[^\s/?#@\"']*)*@"
-        ),
-        rf"\g<scheme>{HIDDEN}@",
-    ),
-    (
-        re.compile(r"(?P<url>(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^\s?#\"'<>]*)[?#][^\s\"'<>]+"),
-        rf"\g<url>?{HIDDEN}",
-    ),
-    (re.compile(r"(?P<path>(?<![\w:/])/[^\s?#\"'<>]{0,2000})\?[^\s\"'<>]+"), rf"\g<path>?{HIDDEN}"),
+    (re.compile(rf"(?P<scheme>{_SCHEME})[^\s/?#\"']{{0,1000}}@"), rf"\g<scheme>{HIDDEN}@"),
+    (re.compile(rf"(?P<url>{_SCHEME}[^\s?#\"'<>]{{0,4096}})[?#][^\s\"'<>]+"), rf"\g<url>?{HIDDEN}"),
+    (re.compile(r"(?P<path>(?<![\w:/])/[^\s?#\"'<>]{0,1000})\?[^\s\"'<>]+"), rf"\g<path>?{HIDDEN}"),
     (re.compile(r"\b(?P<kind>Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]+", re.IGNORECASE), rf"\g<kind> {HIDDEN}"),
     (re.compile(r"\bwoa_[A-Za-z0-9_\-]{8,}"), f"woa_{HIDDEN}"),
     (re.compile(r"\bhf_[A-Za-z0-9]{8,}"), f"hf_{HIDDEN}"),
     (
         re.compile(
-            r"(?P<name>(?<![\w\-])[\w\-]{0,64}?(?:authorization|passw(?:or)?d|secret|token|ticket|api[_-]?key|access[_-]?key)"
-            r"[\w\-]{0,64}[\"']?\s{0,8}[=:]\s{0,8}[\"']?)(?!\*\*\*|(?:Bearer|Basic)\s)[^\s\"',;&)}\]]+",
+            rf"(?P<name>(?<![\w\-])[\w\-]{{0,64}}?{_NAME}[\w\-]{{0,64}}[\"']?\s{{0,8}}[=:]\s{{0,8}}[\"']?)"
+            r"(?!\*\*\*|(?:Bearer|Basic)\s)[^\s\"',;&)}\]]+",
             re.IGNORECASE,
         ),
         rf"\g<name>{HIDDEN}",
