@@ -1,0 +1,1 @@
+"""Floor 8: pools, queues and deployments, as prefect.yaml says, applied to a Prefect server."""

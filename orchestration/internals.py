@@ -1,0 +1,131 @@
+"""Every private or unstable piece of Prefect that we lean on, in one place.
+
+Importing this file checks the version; each piece is checked when it is taken, so that a change of Prefect is one
+sentence at the start rather than an odd failure in the middle of a job.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import prefect
+from prefect.exceptions import Abort
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect import Flow, State
+    from prefect.client.schemas.objects import FlowRun
+
+OLDEST = (3, 8, 8)
+TOO_NEW = (3, 10)
+
+
+class UnsupportedPrefect(ImportError):
+    """This Prefect is not one that we know our way around in."""
+
+
+def _complaint(what: str) -> UnsupportedPrefect:
+    return UnsupportedPrefect(
+        f"{what} This program works with Prefect 3.8.8 or later, but below 3.10; installed is {prefect.__version__}."
+    )
+
+
+def _check_version(version: str) -> None:
+    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+    if not OLDEST <= numbers < TOO_NEW:
+        raise _complaint("The installed Prefect is outside of the range that was tested.")
+
+
+def take(module: str, name: str) -> Any:
+    """The attribute ``name`` (dots go deeper) of Prefect's ``module``.
+
+    Raises:
+        UnsupportedPrefect: when it is not there.
+
+    """
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as reason:
+        raise _complaint(f"Prefect's {module}.{name} is missing.") from reason
+    return found
+
+
+_check_version(prefect.__version__)
+
+
+def begin_immediately() -> None:
+    """Let every transaction of this process's Prefect server take SQLite's write lock when it begins.
+
+    Prefect opens them deferred: two that have read and then want to write cannot both, one of them fails with
+    "database is locked" at once, whatever the busy timeout, and its client sleeps for seconds. Begun immediately,
+    they queue for milliseconds instead.
+    """
+    configuration = take("prefect.server.database.configurations", "AioSqliteConfiguration")
+    begin_mode = take("prefect.server.database.configurations", "SQLITE_BEGIN_MODE")
+    take("prefect.server.database.configurations", "AioSqliteConfiguration.begin_transaction")
+    take("prefect.server.database.configurations", "AioSqliteConfiguration.begin_sqlite_stmt")
+
+    @asynccontextmanager
+    async def begin_transaction(
+        self: object,
+        session: Any,
+        with_for_update: bool = False,
+    ) -> AsyncIterator[Any]:
+        token = begin_mode.set("IMMEDIATE")
+        try:
+            async with session.begin() as transaction:
+                yield transaction
+        finally:
+            begin_mode.reset(token)
+
+    configuration.begin_transaction = begin_transaction
+
+
+def server_app() -> Callable[..., Any]:
+    """The factory of the ordinary Prefect server, API and UI."""
+    factory: Callable[..., Any] = take("prefect.server.api.server", "create_app")
+    return factory
+
+
+def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None:
+    """Run a flow run in this thread through Prefect's engine, reporting every state.
+
+    Returns:
+        The final state, or None when the run was let go of: another took it, or the flow gave it back.
+
+    """
+    run_flow = take("prefect.flow_engine", "run_flow")
+    try:
+        state: State[Any] = run_flow(flow, flow_run=flow_run, return_type="state")
+    except Abort:
+        return None
+    return state
+
+
+def worker_id_of(flow_run: FlowRun) -> str | None:
+    """Who claimed a run: the worker writes its id where Prefect keeps the id of a process or container."""
+    return flow_run.infrastructure_pid
+
+
+def client_context() -> Any:
+    """One synchronous client for all runs of a thread: without it each run builds its own, TLS context and all."""
+    return take("prefect.context", "SyncClientContext").get_or_create()
+
+
+def flow_run_id_of_event(resource_id: str) -> UUID | None:
+    """The run that an event is about, when it is about a run."""
+    from uuid import UUID
+
+    prefix = "prefect.flow-run."
+    if not resource_id.startswith(prefix):
+        return None
+    try:
+        return UUID(resource_id.removeprefix(prefix))
+    except ValueError:
+        return None

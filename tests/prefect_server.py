@@ -1,0 +1,39 @@
+"""One real embedded Prefect server for a session of tests, on a free port, in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from orchestration.server import PrefectServer
+from speech.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunningPrefect:
+    """Where the session's Prefect server is."""
+
+    url: str
+    server: PrefectServer
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPrefect]:
+    """The server; its event loop lives in a thread, since tests have a loop each."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="prefect-server", daemon=True)
+    thread.start()
+
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("prefect"), prefect_port=0)  # type: ignore[call-arg]
+    server = asyncio.run_coroutine_threadsafe(PrefectServer.start(settings), loop).result()
+    try:
+        yield RunningPrefect(server.settings.prefect, server)
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
