@@ -1,0 +1,1 @@
+"""Figures of the product, each with the command that made it. Nothing here is a test of speed."""

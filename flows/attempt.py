@@ -1,0 +1,45 @@
+"""One attempt at a job: taken up, gone through file by file, concluded."""
+
+from __future__ import annotations
+
+from pipeline.runtime import Runtime
+from speech.errors import SpeechError
+from speech.jobs import FileStatus, JobFile
+from storage.attempts import Attempt
+from tasks.work import FileWork
+
+
+def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str) -> Attempt:
+    """Take the job up; what an earlier attempt at it still does no longer counts.
+
+    Raises:
+        AttemptSuperseded: when the job was submitted anew since, or is finished.
+        JobCancelled: when somebody cancelled it before it began.
+
+    """
+    return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id))
+
+
+def unfinished(runtime: Runtime, attempt: Attempt) -> list[FileWork]:
+    """The files that no earlier attempt finished, in the order of the request."""
+    left = [file for file in attempt.job.files if file.status is not FileStatus.COMPLETED]
+    return [FileWork(runtime, attempt, file) for file in left]
+
+
+def conclude(runtime: Runtime, attempt: Attempt) -> str | None:
+    """Say how the attempt ended: None when at least one file was transcribed, else a sentence that says why none was."""
+    job = runtime.wait(runtime.store.jobs.get(attempt.job.owner_id, attempt.job.job_id))
+    if any(file.status is FileStatus.COMPLETED for file in job.files):
+        return None
+    code, sentence = why_none(job.files)
+    runtime.wait(runtime.store.attempts.finish(attempt, code, sentence))
+    return f"{code}: {sentence}"
+
+
+def why_none(files: tuple[JobFile, ...]) -> tuple[str, str]:
+    """Code and sentence for a job of which no file was transcribed."""
+    first = files[0]
+    code, sentence = first.error_code or SpeechError.code, first.error or "It could not be transcribed."
+    if len(files) == 1:
+        return code, sentence
+    return code, f"None of the {len(files)} files could be transcribed. The first, {first.filename!r}: {sentence}"

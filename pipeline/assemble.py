@@ -1,0 +1,70 @@
+"""From the recognised pieces to one transcript on the recording's own time line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from audio.spans import TimeMap
+from pipeline.prepare import Prepared
+from pipeline.recognise import Recognised
+from pipeline.recording import Recording
+from speech.transcript import Segment, Transcript, Usage, ordered
+
+
+def assemble(
+    recording: Recording,
+    prepared: Prepared,
+    recognised: Recognised,
+    *,
+    job_id: str | None = None,
+    stages: Mapping[str, float] | None = None,
+) -> Transcript:
+    """Put the pieces' segments back on the recording's time line and make one transcript of them."""
+    segments = [
+        in_original_time(segment, TimeMap(piece.spans))
+        for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
+        for segment in _named(recognition.segments, recognition.language)
+    ]
+    return Transcript(
+        transcript_id=transcript_id(job_id, recording.file_id, recording.sha256),
+        job_id=job_id,
+        file_id=recording.file_id,
+        filename=recording.filename,
+        duration=round(prepared.duration, 3),
+        language=recognised.language,
+        language_probability=recognised.language_probability,
+        provider=recognised.provider,
+        model=recognised.model,
+        model_digest=recognised.model_digest,
+        segments=ordered(segments, round(prepared.duration, 3)),
+        quality=prepared.quality,
+        usage=Usage(audio_seconds=round(prepared.duration, 3)),
+        stages=dict(stages or {}),
+    )
+
+
+def transcript_id(job_id: str | None, file_id: str | None, sha256: str) -> str:
+    """The same for every attempt at the same file of the same job: a repeated step replaces, it does not double."""
+    return hashlib.sha256(f"{job_id}/{file_id or sha256}".encode()).hexdigest()[:32]
+
+
+def in_original_time(segment: Segment, times: TimeMap) -> Segment:
+    """Move a segment from the time of its piece, where silence was cut out, to that of the recording.
+
+    Both ends of a word go by the stretch of speech that holds its middle, so that no word is drawn out over a pause.
+    """
+    if not segment.words:
+        return replace(segment, start=times.original(segment.start), end=times.original(segment.end, is_end=True))
+    words = []
+    for word in segment.words:
+        stretch = times.index((word.start + word.end) / 2)
+        start, end = times.original(word.start, stretch), times.original(word.end, stretch)
+        words.append(replace(word, start=start, end=end))
+    return replace(segment, start=words[0].start, end=words[-1].end, words=tuple(words))
+
+
+def _named(segments: tuple[Segment, ...], language: str | None) -> Iterator[Segment]:
+    for segment in segments:
+        yield segment if segment.language else replace(segment, language=language)

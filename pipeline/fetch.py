@@ -1,0 +1,55 @@
+"""From a URL or bucket to a stored file; a file that was uploaded is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audio.probe import probe
+from pipeline.observer import Observer
+from pipeline.runtime import Runtime
+from remote.download import Downloaded, download
+from remote.guard import UrlRules
+from speech.jobs import StoredFile
+
+
+def fetch(runtime: Runtime, file: StoredFile, observer: Observer) -> StoredFile:
+    """The file with its bytes in the blob store.
+
+    Raises:
+        UrlRefused: when this server may not fetch from there.
+        DownloadFailed: when the other side fails; worth another try.
+        FileTooLarge, InvalidAudio: when what comes is not acceptable.
+
+    """
+    if file.blob_key is not None or file.source_url is None:
+        return file
+    with runtime.spools.work() as folder:
+        target = folder / "download"
+        downloaded = download(
+            file.source_url,
+            target,
+            UrlRules.from_settings(runtime.settings),
+            max_bytes=runtime.settings.max_upload_bytes,
+            timeout=runtime.settings.url_timeout,
+            cancelled=observer.cancelled,
+        )
+        return _keep(runtime, file, target, downloaded)
+
+
+def _keep(runtime: Runtime, file: StoredFile, target: Path, downloaded: Downloaded) -> StoredFile:
+    heard = probe(target, runtime.limits)
+    blob_key = f"owners/{file.owner_id}/files/{file.file_id}/audio"
+    runtime.store.blobs.put(target, blob_key)
+    return runtime.wait(
+        runtime.store.files.fetched(
+            file.file_id,
+            blob_key=blob_key,
+            filename=downloaded.filename,
+            content_type=downloaded.content_type,
+            size_bytes=downloaded.size_bytes,
+            sha256=downloaded.sha256,
+            duration=heard.duration,
+            sample_rate=heard.sample_rate,
+            channels=heard.channels,
+        )
+    )

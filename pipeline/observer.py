@@ -1,0 +1,35 @@
+"""Who watches a file being worked at: told of progress, asked whether to stop."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from speech.errors import JobCancelled
+from speech.jobs import Stage
+
+
+class Observer(Protocol):
+    """The ear of a job, a progress bar, or nobody."""
+
+    def progress(self, stage: Stage, fraction: float) -> None:
+        """``fraction`` in [0, 1] of ``stage`` is done. Called often: it must be cheap."""
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop. Called often: it must be cheap."""
+
+
+class Unobserved:
+    """Nobody watches."""
+
+    def progress(self, stage: Stage, fraction: float) -> None:
+        """Nobody is told."""
+
+    def cancelled(self) -> bool:
+        """Nobody asks."""
+        return False
+
+
+def go_on(observer: Observer) -> None:
+    """Raise JobCancelled when somebody asked to stop."""
+    if observer.cancelled():
+        raise JobCancelled("The job was cancelled.")

@@ -1,0 +1,117 @@
+"""From pieces to words: one provider, piece by piece, each finished piece kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pydantic import TypeAdapter
+
+from audio.pieces import Piece
+from pipeline.observer import Observer, go_on
+from pipeline.prepare import Prepared
+from pipeline.recording import Recording
+from pipeline.steps import StepKey, StepStore, run_step, step_key
+from providers.base import Recogniser, RecognitionOptions, Watch
+from speech.jobs import Stage
+from speech.transcript import Recognition, Segment
+
+VERSION = 1
+"""Raised when the same piece and options would be recognised otherwise by this file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The recognition of each piece in order; positions are still those of the piece."""
+
+    pieces: tuple[Recognition, ...]
+    provider: str
+    model: str
+    model_digest: str
+
+    @property
+    def language(self) -> str | None:
+        """The language of the first piece: the others were recognised in it."""
+        return self.pieces[0].language if self.pieces else None
+
+    @property
+    def language_probability(self) -> float | None:
+        """How sure the detection was; None when the language was given."""
+        return self.pieces[0].language_probability if self.pieces else None
+
+
+_SHAPE = TypeAdapter(Recognition)
+_ASKED = ("language", "task", "word_timestamps", "initial_prompt", "hotwords")
+
+
+def recognise(
+    recording: Recording,
+    prepared: Prepared,
+    recogniser: Recogniser,
+    options: RecognitionOptions,
+    steps: StepStore,
+    observer: Observer,
+) -> Recognised:
+    """Recognise all pieces; those that were finished before are not recognised again.
+
+    Raises:
+        ProviderError: as the provider does.
+        JobCancelled: between two segments, when the observer says so.
+
+    """
+    digest = recogniser.digest(options.model)
+    done: list[Recognition] = []
+    before = 0.0
+    for piece in prepared.pieces:
+        go_on(observer)
+        key = _key(recording, piece, recogniser, options, digest)
+        watch = _watch(observer, before, prepared.speech_seconds)
+        work = partial(_recognise_piece, recording, piece, recogniser, options, watch, observer)
+        recognition = run_step(steps, key, _SHAPE, work)
+        options = in_language(options, recognition)
+        done.append(recognition)
+        before += piece.speech_seconds
+        observer.progress(Stage.TRANSCRIBING, before / prepared.speech_seconds)
+    return Recognised(tuple(done), recogniser.name, options.model, digest)
+
+
+def in_language(options: RecognitionOptions, recognition: Recognition) -> RecognitionOptions:
+    """The options for the next piece: a language once detected stays."""
+    if options.language is not None or recognition.language is None:
+        return options
+    return replace(options, language=recognition.language)
+
+
+def _recognise_piece(
+    recording: Recording,
+    piece: Piece,
+    recogniser: Recogniser,
+    options: RecognitionOptions,
+    watch: Watch,
+    observer: Observer,
+) -> Recognition:
+    return recogniser.recognise(recording.spool(observer).gather(piece.spans), options, watch)
+
+
+def _watch(observer: Observer, before: float, total: float) -> Watch:
+    def heard(position: float, segment: Segment) -> None:
+        observer.progress(Stage.TRANSCRIBING, min(1.0, (before + position) / total))
+
+    return Watch(cancelled=observer.cancelled, heard=heard)
+
+
+def _key(
+    recording: Recording, piece: Piece, recogniser: Recogniser, options: RecognitionOptions, digest: str
+) -> StepKey:
+    # The model's name is left out: its weights are the identity.
+    asked = {name: getattr(options, name) for name in _ASKED}
+    return step_key(
+        recording.owner_id,
+        "recognise",
+        VERSION,
+        audio=recording.sha256,
+        spans=[[span.start, span.end] for span in piece.spans],
+        adapter=[recogniser.name, recogniser.version, recogniser.engine_version()],
+        weights=digest,
+        options={**asked, "parameters": options.parameters.model_dump(mode="json")},
+    )

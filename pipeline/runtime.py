@@ -1,0 +1,91 @@
+"""What a process needs to do the work: settings, storage, weights, engine, providers and voice activity, opened once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from audio.limits import Limits
+from audio.vad import VoiceActivity
+from engine.engine import Engine
+from pipeline.spools import SpoolFolder
+from providers.registry import ProviderContext, Registry
+from speech.settings import Settings
+from storage.store import Store
+from weights.store import WeightStore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts that steps work with. Threads share it; the storage lives on an event loop of its own."""
+
+    settings: Settings
+    store: Store
+    weights: WeightStore
+    engine: Engine
+    registry: Registry
+    spools: SpoolFolder
+    portal: BlockingPortal
+    _close: list[functools.partial[object]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, settings: Settings, *, registry: Registry | None = None) -> Runtime:
+        """Open everything; nothing is loaded yet. ``registry`` may bring other providers (tests)."""
+        weights = open_weights(settings)
+        engine = Engine.from_settings(settings)
+        manager = start_blocking_portal("asyncio")
+        runtime = cls(
+            settings=settings,
+            store=Store.open(settings),
+            weights=weights,
+            engine=engine,
+            registry=registry or Registry(ProviderContext(settings, weights, engine)),
+            spools=SpoolFolder.claim(settings.spool),
+            portal=manager.__enter__(),
+        )
+        runtime._close.append(functools.partial(manager.__exit__, None, None, None))
+        return runtime
+
+    @functools.cached_property
+    def voice_activity(self) -> VoiceActivity:
+        """The voice activity model, loaded at its first use and shared by all threads."""
+        return VoiceActivity.load()
+
+    @property
+    def limits(self) -> Limits:
+        """What decoding one file may consume."""
+        return Limits.from_settings(self.settings)
+
+    def wait(self, work: Coroutine[object, object, T]) -> T:
+        """Run a coroutine of the storage on the runtime's event loop and wait for it, from any other thread."""
+        try:
+            return self.portal.start_task_soon(_finish, work).result()
+        except CancelledError:
+            work.close()
+            raise
+
+    def close(self) -> None:
+        """Close the storage, unload the models, remove the spools."""
+        self.wait(self.store.close())
+        self.engine.close()
+        self.spools.release()
+        for close in self._close:
+            close()
+
+
+async def _finish(work: Coroutine[object, object, T]) -> T:
+    return await work
+
+
+def open_weights(settings: Settings) -> WeightStore:
+    """The weight store that the settings describe."""
+    token = settings.hub_token.get_secret_value() if settings.hub_token else None
+    return WeightStore(Path(settings.models), offline=settings.offline, token=token)

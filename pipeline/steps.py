@@ -1,0 +1,101 @@
+"""Finished steps, kept under a key that names everything they depend on.
+
+The key is a digest of: the owner, the step and its version, what the step was given, the adapter and engine versions,
+the digest of the weights, and only those options that the step declares. So another output format finds the
+recognition again, other weights or another owner do not. What is kept lies in the owner's folder of the blob store,
+not in the orchestrator's: it holds text, and must go when the job's results go (docs/decisions/0003-steps.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from storage.blobs import BlobMissing, Blobs
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StepKey:
+    """Identity of one step's outcome for one owner."""
+
+    owner_id: str
+    step: str
+    digest: str
+
+    @property
+    def blob_key(self) -> str:
+        """Where the outcome lies."""
+        return f"owners/{self.owner_id}/steps/{self.step}-{self.digest}.json"
+
+
+def step_key(owner_id: str, step: str, version: int, **given: Any) -> StepKey:
+    """The key of ``step`` at ``version``, given everything that its outcome depends on (JSON values)."""
+    canonical = json.dumps([owner_id, step, version, given], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return StepKey(owner_id, step, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+class StepStore(Protocol):
+    """Where finished steps are kept."""
+
+    def recall(self, key: StepKey) -> bytes | None:
+        """What was kept under the key, or None."""
+
+    def keep(self, key: StepKey, outcome: bytes) -> None:
+        """Keep an outcome; keeping it twice does no harm."""
+
+
+class NoSteps:
+    """Keeps nothing: for work in process, where nothing outlives the call."""
+
+    def recall(self, key: StepKey) -> bytes | None:
+        """Nothing, ever."""
+        return None
+
+    def keep(self, key: StepKey, outcome: bytes) -> None:
+        """Let go of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSteps:
+    """Steps in the blob store. ``register`` notes, before the bytes are written, who used a key, so that
+    deletion finds it; ``refresh`` does every step anew and keeps the new outcome."""
+
+    blobs: Blobs
+    register: Callable[[StepKey], None]
+    refresh: bool = False
+
+    def recall(self, key: StepKey) -> bytes | None:
+        """What was kept under the key, or None."""
+        if self.refresh:
+            return None
+        self.register(key)
+        try:
+            return self.blobs.read(key.blob_key)
+        except BlobMissing:
+            return None
+
+    def keep(self, key: StepKey, outcome: bytes) -> None:
+        """Write the outcome in one piece."""
+        self.register(key)
+        self.blobs.write(key.blob_key, outcome)
+
+
+def run_step(steps: StepStore, key: StepKey, shape: TypeAdapter[T], work: Callable[[], T]) -> T:
+    """The kept outcome of a step, or ``work`` done now and kept. An outcome that no longer reads is done again."""
+    kept = steps.recall(key)
+    if kept is not None:
+        try:
+            return shape.validate_json(kept)
+        except ValueError:
+            # Written by a version whose shape differs though its number does not, or damaged: work is the cure.
+            kept = None
+    outcome = work()
+    steps.keep(key, shape.dump_json(outcome))
+    return outcome

@@ -1,0 +1,1 @@
+"""Floor 5: the steps as Prefect tasks: retries, timeouts, names; thin."""

@@ -1,0 +1,52 @@
+"""A job as the observer of its steps: progress goes to the job's row, cancellation comes from there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pipeline.runtime import Runtime
+from speech.jobs import Stage
+from storage.attempts import Attempt
+
+SECONDS_BETWEEN_WRITES = 0.5
+SECONDS_BETWEEN_LOOKS = 0.5
+
+_SHARE: dict[Stage, tuple[float, float]] = {
+    # Where a stage begins and ends on the way from 0 to 100: recognition takes nearly all of the time.
+    Stage.PREPARING: (0.0, 5.0),
+    Stage.TRANSCRIBING: (5.0, 95.0),
+    Stage.RENDERING: (95.0, 99.0),
+}
+
+
+@dataclass
+class JobObserver:
+    """Watches one file of one attempt. Steps report often; the row is written and read at most twice a second."""
+
+    runtime: Runtime
+    attempt: Attempt
+    file_id: str
+    _written_at: float = 0.0
+    _written_stage: Stage | None = None
+    _looked_at: float = field(default_factory=time.monotonic)
+    _cancelled: bool = False
+
+    def progress(self, stage: Stage, fraction: float) -> None:
+        """Write the progress when the stage changes, else now and then."""
+        moment = time.monotonic()
+        if stage is self._written_stage and moment - self._written_at < SECONDS_BETWEEN_WRITES:
+            return
+        self._written_at, self._written_stage = moment, stage
+        begin, end = _SHARE[stage]
+        reached = begin + (end - begin) * min(1.0, max(0.0, fraction))
+        self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
+
+    def cancelled(self) -> bool:
+        """Whether the job is to stop; once true, always true."""
+        moment = time.monotonic()
+        if not self._cancelled and moment - self._looked_at >= SECONDS_BETWEEN_LOOKS:
+            self._looked_at = moment
+            job_id = self.attempt.job.job_id
+            self._cancelled = self.runtime.wait(self.runtime.store.attempts.cancel_requested(job_id))
+        return self._cancelled

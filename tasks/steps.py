@@ -1,0 +1,117 @@
+"""The steps of the main job as Prefect tasks.
+
+Retries with backoff and jitter, and only for errors that say of themselves that another try may help. What a step
+yields is kept by the step itself under its own key (pipeline/steps.py), so a run that starts again repeats nothing.
+Tasks give Prefect nothing to store: no text may reach its database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import State, Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.tasks import exponential_backoff
+
+from pipeline.assemble import assemble as assemble_transcript
+from pipeline.fetch import fetch as fetch_file
+from pipeline.observer import go_on
+from pipeline.prepare import prepare as prepare_recording
+from pipeline.recognise import recognise as recognise_recording
+from pipeline.render import keep_transcript, render_early, with_stages
+from speech.errors import SpeechError
+from speech.jobs import Stage
+from tasks.work import FileWork
+
+RETRIES = 3
+HOURS = 3600.0
+
+
+def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether the step failed in a way that may pass by itself."""
+    try:
+        state.result()
+    except SpeechError as error:
+        return error.retryable
+    except Exception:  # noqa: BLE001 - a bug is not a network fault
+        return False
+    return False
+
+
+_step = {
+    "persist_result": False,
+    "cache_policy": NO_CACHE,
+    "retries": RETRIES,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": worth_another_try,
+}
+
+
+@task(name="fetch", timeout_seconds=2 * HOURS, **_step)
+def fetch(work: FileWork) -> None:
+    """Bring the bytes of a URL into storage; those of an upload are there."""
+    work.observer.progress(Stage.PREPARING, 0.0)
+    stored = work.runtime.wait(work.runtime.store.files.get(work.owner_id, work.file.file_id))
+    with work.clock.stage("fetch"):
+        work.stored = fetch_file(work.runtime, stored, work.observer)
+
+
+@task(name="prepare", timeout_seconds=4 * HOURS, **_step)
+def prepare(work: FileWork) -> None:
+    """Decode, find the speech, cut it."""
+    go_on(work.observer)
+    work.observer.progress(Stage.PREPARING, 0.2)
+    with work.clock.stage("prepare"):
+        work.prepared = prepare_recording(
+            work.recording,
+            work.request.vad,
+            work.runtime.settings.piece_seconds,
+            work.runtime.voice_activity,
+            work.steps,
+            work.observer,
+        )
+
+
+@task(name="transcribe", timeout_seconds=48 * HOURS, **_step)
+def recognise(work: FileWork) -> None:
+    """Recognise the pieces with the provider that was asked for."""
+    work.observer.progress(Stage.TRANSCRIBING, 0.0)
+    registry = work.runtime.registry
+    options = registry.check(work.request)
+    with work.clock.stage("transcribe"):
+        work.recognised = recognise_recording(
+            work.recording,
+            work.prepared,
+            registry.get(work.request.provider),
+            options,
+            work.steps,
+            work.observer,
+        )
+
+
+@task(name="assemble", timeout_seconds=HOURS, **_step)
+def assemble(work: FileWork) -> None:
+    """Make one transcript of the pieces."""
+    job_id = work.attempt.job.job_id
+    work.transcript = assemble_transcript(work.recording, work.prepared, work.recognised, job_id=job_id)
+
+
+@task(name="render", timeout_seconds=HOURS, **_step)
+def render(work: FileWork) -> None:
+    """Write the files that were asked for, then commit: from here on the file is done."""
+    go_on(work.observer)
+    work.observer.progress(Stage.RENDERING, 0.0)
+    with work.clock.stage("render"):
+        files = render_early(work.transcript, work.request)
+    transcript = with_stages(work.transcript, work.clock.seconds)
+    row = keep_transcript(work.runtime.store.blobs, work.owner_id, work.attempt.token, transcript, files)
+    commit = work.runtime.store.attempts.file_done(
+        work.attempt,
+        work.file.file_id,
+        row,
+        provider=work.recognised.provider,
+        model=work.recognised.model,
+    )
+    work.runtime.wait(commit)
