@@ -3,7 +3,7 @@
 ::
 
     SpeechError
-    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlRefused
+    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlNotFound · UrlRefused
     ├─ UnknownProvider · UnsupportedOption · PolicyRefused
     ├─ ModelNotFound · ModelUnavailable
     ├─ JobCancelled · JobTimedOut · AttemptSuperseded
@@ -54,6 +54,12 @@ class DownloadFailed(SpeechError):
 
     code = "download_failed"
     retryable = True
+
+
+class UrlNotFound(SpeechError):
+    """There is nothing to fetch at a URL, or not for us; another try would end the same."""
+
+    code = "url_not_found"
 
 
 class UrlRefused(SpeechError):
