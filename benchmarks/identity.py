@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from benchmarks.stack import Stack
 from speech.options import VadOptions
 
@@ -69,13 +71,18 @@ def compare(stack: Stack, clips: list[Clip], models: Path, options: dict[str, An
             body = {"file_ids": [file_id], "model": clip.model, **options}
             job_id = client.post("/transcribe", json=body).raise_for_status().json()["job_id"]
             job = stack.finished(client, job_id)
-            text = (
-                client.get(f"/results/{job_id}/json").json()["text"] if job["status"] == "completed" else job["error"]
-            )
+            text = _text(client, job)
             expected = bare.text(clip)
             if text.split() != expected.split():
                 differences.append(Difference(f"{clip.language}/{clip.path.name}", expected, text))
     return differences
+
+
+def _text(client: httpx.Client, job: dict[str, Any]) -> str:
+    if job["status"] != "completed":
+        return str(job["error"])
+    text: str = client.get(f"/results/{job['job_id']}/json").raise_for_status().json()["text"]
+    return text
 
 
 class BareWhisper:

@@ -27,7 +27,7 @@ def unfinished(runtime: Runtime, attempt: Attempt) -> list[FileWork]:
 
 
 def conclude(runtime: Runtime, attempt: Attempt) -> str | None:
-    """Say how the attempt ended: None when at least one file was transcribed, else a sentence that says why none was."""
+    """Say how the attempt ended: None when a file was transcribed, else a sentence that says why none was."""
     job = runtime.wait(runtime.store.jobs.get(attempt.job.owner_id, attempt.job.job_id))
     if any(file.status is FileStatus.COMPLETED for file in job.files):
         return None

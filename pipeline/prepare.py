@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pydantic import TypeAdapter
 
@@ -85,6 +86,6 @@ def everything(pieces: Sequence[Piece], duration: float) -> tuple[Piece, ...]:
     """
     if duration <= 0:
         return ()
-    borders = [(before.end + after.start) / 2 for before, after in zip(pieces, pieces[1:], strict=False)]
+    borders = [(before.end + after.start) / 2 for before, after in pairwise(pieces)]
     starts, ends = [0.0, *borders], [*borders, duration]
     return tuple(Piece(index, (Span(start, end),)) for index, (start, end) in enumerate(zip(starts, ends, strict=True)))

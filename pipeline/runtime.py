@@ -1,4 +1,4 @@
-"""What a process needs to do the work: settings, storage, weights, engine, providers and voice activity, opened once."""
+"""What a process needs to do the work: settings, storage, weights, engine, providers, voice activity; opened once."""
 
 from __future__ import annotations
 
