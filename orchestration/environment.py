@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prefect.context import get_settings_context
-from prefect.settings import temporary_settings
-
 from speech.settings import Settings
 
 
@@ -44,6 +41,10 @@ def prefect_settings(settings: Settings, more: Mapping[str, Any] | None = None) 
     What the active profile of ``~/.prefect`` says is undone; what the environment says (``PREFECT_API_AUTH_STRING``,
     for one) stays, as long as it is not one of ours.
     """
+    # Imported here, so that starting a server costs no import of Prefect in the process that starts it.
+    from prefect.context import get_settings_context
+    from prefect.settings import temporary_settings
+
     from_profile = [setting for setting in get_settings_context().profile.settings if setting.name not in os.environ]
     with temporary_settings(updates={**client_values(settings), **(more or {})}, restore_defaults=from_profile):
         yield
