@@ -6,8 +6,13 @@ or None where the provider gives none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +112,64 @@ class Transcript:
         return tuple(word for segment in self.segments for word in segment.words)
 
 
+def plain(text: str) -> str:
+    """The text as it may be kept and shown: one line, without control characters, encodable as UTF-8.
+
+    Control characters, line and paragraph separators become one space, byte order marks go, halves of
+    surrogate pairs become U+FFFD; no-break and ideographic spaces stay, but not at the ends.
+    """
+    whole = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).replace("\N{ZERO WIDTH NO-BREAK SPACE}", "")
+    return _CONTROL.sub(" ", whole).strip()
+
+
 def joined(words: Iterable[Word]) -> str:
     """The words as they are written: concatenated, with a space wherever ``space_before`` says so."""
     return "".join((" " if word.space_before else "") + word.text for word in words).strip()
 
 
 def ordered(segments: Sequence[Segment], duration: float) -> tuple[Segment, ...]:
-    """Make segments keep the promises of a Transcript.
+    """Make segments keep the promises of a Transcript, whatever they were.
 
-    Times are clipped to [0, ``duration``], words to their order inside their segment, segments sorted by start;
-    a segment that reaches into the next one of the same speaker and channel ends where that one begins;
-    segments that hold neither text nor words are left out. Where there are words, the text is rebuilt from them.
+    Times are finite, whole milliseconds within [0, ``duration``]; a time that is not a number becomes the
+    nearest one known before it. Words follow one another inside their segment, which grows to hold them; blank
+    words are left out, and so are segments that hold neither text nor words. Segments are sorted by start; one
+    that reaches into the next one of the same speaker and channel ends where that one begins. Text is `plain`,
+    rebuilt from the words where there are words; the first word has no space before it. A confidence that
+    is no probability becomes one, or None. Doing it twice changes nothing more.
     """
-    whole = [_within(segment, duration) for segment in segments if segment.text.strip() or segment.words]
-    whole.sort(key=lambda segment: (segment.start, segment.end))
-    return tuple(_without_overlap(whole))
+    limit = _last_millisecond(duration)
+    whole = [kept for segment in segments if (kept := _within(segment, limit)).text]
+    whole.sort(key=_by_time)
+    return tuple(sorted(_without_overlap(whole), key=_by_time))
 
 
-def _within(segment: Segment, duration: float) -> Segment:
-    words = _monotonic(segment.words, duration)
-    start, end = _clip(segment.start, duration), _clip(segment.end, duration)
+def _by_time(segment: Segment) -> tuple[float, float]:
+    return segment.start, segment.end
+
+
+def _within(segment: Segment, limit: float) -> Segment:
+    start = _clip(segment.start, 0.0, limit)
+    words = _monotonic(segment.words, limit, start)
+    end = _clip(segment.end, start, limit)
     if words:
         start, end = min(start, words[0].start), max(end, words[-1].end)
-    text = joined(words) if words else " ".join(segment.text.split())
-    return replace(segment, start=start, end=max(start, end), text=text, words=words)
+    text = joined(words) if words else plain(segment.text)
+    confidence = _probability(segment.confidence)
+    return replace(segment, start=start, end=max(start, end), text=text, words=words, confidence=confidence)
 
 
-def _monotonic(words: Sequence[Word], duration: float) -> tuple[Word, ...]:
+def _monotonic(words: Sequence[Word], limit: float, unknown: float) -> tuple[Word, ...]:
     kept: list[Word] = []
     floor = 0.0
     for word in words:
-        text = word.text.strip()
+        text = plain(word.text)
         if not text:
             continue
-        start = max(floor, _clip(word.start, duration))
-        end = max(start, _clip(word.end, duration))
-        kept.append(replace(word, start=start, end=end, text=text, space_before=word.space_before and bool(kept)))
+        start = max(floor, _clip(word.start, floor if kept else unknown, limit))
+        end = max(start, _clip(word.end, start, limit))
+        spaced = word.space_before and bool(kept)
+        confidence = _probability(word.confidence)
+        kept.append(replace(word, start=start, end=end, text=text, space_before=spaced, confidence=confidence))
         floor = end
     return tuple(kept)
 
@@ -163,5 +190,18 @@ def _ending_by(segment: Segment, limit: float) -> Segment:
     return replace(segment, end=max(segment.start, min(segment.end, limit)), words=words)
 
 
-def _clip(position: float, duration: float) -> float:
-    return round(min(max(position, 0.0), duration), 3)
+def _last_millisecond(duration: float) -> float:
+    """The last whole millisecond inside the audio: rounding alone could step past its end."""
+    nearest = round(float(duration), 3)
+    return max(0.0, nearest if nearest <= duration else round(nearest - 0.001, 3))
+
+
+def _clip(position: float, unknown: float, limit: float) -> float:
+    position = float(position)  # numpy's floats are not all JSON's
+    return unknown if isnan(position) else round(min(max(0.0, position), limit), 3)
+
+
+def _probability(confidence: float | None) -> float | None:
+    if confidence is None or isnan(confidence):
+        return None
+    return min(max(0.0, float(confidence)), 1.0)
