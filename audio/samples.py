@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
-"""Samples a second of all audio inside the product."""
+from audio.rate import SAMPLE_RATE as SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 """Mono audio at 16 kHz, shape (samples,), dtype float32, in [-1, 1]."""

@@ -1,0 +1,66 @@
+"""Any recording to a spool of mono 16 kHz PCM, decoded in a process that is thrown away afterwards."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audio import child
+from audio.limits import Limits
+from audio.source import opened_source
+from audio.spool import Spool
+from speech.errors import StorageFull
+
+
+def decode(
+    source: Path,
+    spool: Path,
+    limits: Limits,
+    *,
+    heard: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Spool:
+    """Decode ``source`` to ``spool``, which appears only when it is complete.
+
+    The samples are those of ``faster_whisper.decode_audio``. A broken packet is left out and decoding goes on; when
+    less than nine tenths of what the file promises can be decoded, the file is refused.
+
+    Args:
+        source: any audio or video file that FFmpeg reads; the first audio track counts.
+        spool: the file to write, mono signed 16-bit little-endian PCM at 16 kHz. Its folder exists.
+        limits: what the decoding process may consume.
+        heard: told how many seconds of audio are decoded so far, every half minute of audio or so.
+        cancelled: asked about ten times a second; True ends the work.
+
+    Raises:
+        InvalidAudio: not audio, too long, too damaged, or beyond a limit.
+        StorageFull: the spool's disk is full.
+        JobCancelled: ``cancelled`` said so.
+        OSError: ``source`` cannot be opened.
+
+    """
+    part = spool.with_name(spool.name + ".part")
+    try:
+        with opened_source(source) as media, _created(part) as target:
+            answer = child.run("decode", (media, target), limits, heard=heard, cancelled=cancelled)
+        part.replace(spool)
+    finally:
+        part.unlink(missing_ok=True)
+    return Spool(spool, int(answer["samples"]))
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("The disk for decoded audio is full: free some space, or move the spool.") from error
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
