@@ -1,0 +1,226 @@
+"""The worker's side of a job. Each attempt carries a token; only the newest one may write.
+
+A worker that was believed dead and is not finds its token worthless: whatever it writes raises AttemptSuperseded.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from speech.errors import AttemptSuperseded, JobCancelled
+from speech.jobs import FileStatus, Job, JobStatus, Stage
+from storage import records, specification
+from storage.database import Database
+from storage.endings import end_files, overall_progress, restart_files
+from storage.errors import Missing
+from storage.jobs import locked
+from storage.projection import reopened
+from storage.submission import UNFINISHED
+from storage.tables import job_files, jobs
+from storage.transcripts import TranscriptRow, replace_transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a job, by one worker. ``number`` counts from 1."""
+
+    job: Job
+    token: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: completed, failed or cancelled, and why. The job's status follows from the flow run."""
+
+    status: JobStatus
+    error: str | None = None
+    error_code: str | None = None
+
+
+class Attempts:
+    """What workers write while they run jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, job_id: str, submission: int, flow_run_id: str, *, reopen: bool = False) -> Attempt:
+        """Start an attempt and supersede the one before.
+
+        With ``reopen``, a job that has ended runs again: for a flow run that somebody restarted by hand.
+        Raises Missing(job_not_found), AttemptSuperseded for an older submission or an ended job, JobCancelled when
+        the job is to stop, SpecificationUnreadable.
+        """
+        async with self._database.writing() as connection:
+            row = await locked(connection, job_id)
+            if row is None:
+                raise Missing(f"There is no job {job_id}; it was deleted.", "job_not_found")
+            again = _admit(row, submission, reopen=reopen)
+            specification.load(row["specification"], row["specification_version"])
+            token = secrets.token_urlsafe(16)
+            await restart_files(connection, job_id)
+            await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))
+            query = select(jobs).where(jobs.c.job_id == job_id)
+            rows = (await connection.execute(query)).mappings().all()
+            job = (await records.with_files(connection, rows))[0]
+        return Attempt(job=job, token=token, number=job.attempt)
+
+    async def progress(self, attempt: Attempt, file_id: str, stage: Stage, progress: float) -> None:
+        """A file is at ``stage``, ``progress`` 0..100 of it done; what was said before is never taken back."""
+        value = min(max(float(progress), 0.0), 100.0)
+        file = {
+            "status": str(FileStatus.PROCESSING),
+            "stage": str(stage),
+            "progress": case((job_files.c.progress > value, job_files.c.progress), else_=value),
+        }
+        at_work = job_files.c.status.in_((str(FileStatus.QUEUED), str(FileStatus.PROCESSING)))
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(job_files).where(_file(attempt, file_id), at_work, _fence(attempt)).values(file)
+            )
+            await self._advance(connection, attempt, stage)
+
+    async def file_done(
+        self,
+        attempt: Attempt,
+        file_id: str,
+        transcript: TranscriptRow,
+        *,
+        provider: str,
+        model: str,
+        providers_tried: tuple[str, ...] = (),
+    ) -> None:
+        """A file has its transcript, whose blob is already written; AttemptSuperseded."""
+        values = {
+            "status": str(FileStatus.COMPLETED),
+            "stage": str(Stage.DONE),
+            "progress": 100.0,
+            "transcript_id": transcript.transcript_id,
+            "provider": provider,
+            "model": model,
+            "providers_tried": list(providers_tried),
+            "error": None,
+            "error_code": None,
+        }
+        async with self._database.writing() as connection:
+            await self._hold(connection, attempt)
+            await replace_transcript(connection, transcript)
+            await connection.execute(update(job_files).where(_file(attempt, file_id)).values(values))
+            await self._advance(connection, attempt)
+
+    async def file_failed(
+        self, attempt: Attempt, file_id: str, code: str, message: str, *, providers_tried: tuple[str, ...] = ()
+    ) -> None:
+        """A file cannot be transcribed; the others go on. AttemptSuperseded."""
+        values = {
+            "status": str(FileStatus.FAILED),
+            "error": message,
+            "error_code": code,
+            "providers_tried": list(providers_tried),
+        }
+        async with self._database.writing() as connection:
+            await self._hold(connection, attempt)
+            await connection.execute(update(job_files).where(_file(attempt, file_id)).values(values))
+            await self._advance(connection, attempt)
+
+    async def cancel_requested(self, job_id: str) -> bool:
+        """Whether the job is to stop: somebody cancelled it, or it is gone."""
+        query = select(jobs.c.cancel_requested_at).where(jobs.c.job_id == job_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).first()
+        return row is None or row[0] is not None
+
+    async def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Say how the attempt ended, before its flow run does: files that have not ended do so now.
+
+        The job's status changes when control sees the flow run's end, and with it comes what is said here.
+        """
+        async with self._database.writing() as connection:
+            await self._hold(connection, attempt)
+            job_id = attempt.job.job_id
+            if outcome.status is JobStatus.CANCELLED:
+                await end_files(connection, job_id, FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
+            else:
+                code = outcome.error_code or "no_result"
+                message = outcome.error or "The run ended without a result for this file."
+                await end_files(connection, job_id, FileStatus.FAILED, code, message)
+            await _set(connection, job_id, {"error": outcome.error, "error_code": outcome.error_code})
+
+    async def _hold(self, connection: AsyncConnection, attempt: Attempt) -> None:
+        row = await locked(connection, attempt.job.job_id)
+        if row is None or row["attempt_token"] != attempt.token or row["status"] not in UNFINISHED:
+            raise _superseded(attempt)
+
+    async def _advance(self, connection: AsyncConnection, attempt: Attempt, stage: Stage | None = None) -> None:
+        mean = overall_progress(attempt.job.job_id)
+        queued = jobs.c.status == str(JobStatus.QUEUED)
+        values: dict[str, Any] = {
+            "progress": case((jobs.c.progress > mean, jobs.c.progress), else_=mean),
+            "status": case((queued, str(JobStatus.PROCESSING)), else_=jobs.c.status),
+            "started_at": func.coalesce(jobs.c.started_at, now()),
+        }
+        if stage is not None:
+            values["stage"] = str(stage)
+        mine = (jobs.c.job_id == attempt.job.job_id) & _current(attempt)
+        changed = await connection.execute(update(jobs).where(mine).values(values))
+        if changed.rowcount == 0:
+            raise _superseded(attempt)
+
+
+def _admit(row: RowMapping, submission: int, *, reopen: bool) -> bool:
+    """Refuse those who may not begin; whether an ended job is to be opened again."""
+    if row["submission"] != submission:
+        raise AttemptSuperseded(f"Job {row['job_id']} was submitted again since; this run is not the newest one.")
+    status = JobStatus(row["status"])
+    if status.finished and reopen and status is not JobStatus.EXPIRED and row["results_deleted_at"] is None:
+        return True
+    if row["cancel_requested_at"] is not None:
+        raise JobCancelled(f"Job {row['job_id']} was cancelled.")
+    if status.finished:
+        raise AttemptSuperseded(f"Job {row['job_id']} has ended ({status}); this run may not begin it again.")
+    return False
+
+
+def _begun(row: RowMapping, token: str, flow_run_id: str, *, again: bool) -> dict[str, Any]:
+    moment = now()
+    values: dict[str, Any] = reopened(row) if again else {"progress": overall_progress(row["job_id"])}
+    further = again or row["attempt_token"] is not None
+    return values | {
+        "attempt": row["attempt"] + 1 if further else row["attempt"],
+        "attempt_token": token,
+        "begun_at": moment,
+        "flow_run_id": flow_run_id,
+        "status": str(JobStatus.PROCESSING),
+        "stage": str(Stage.PREPARING),
+        "started_at": row["started_at"] or moment,
+        "error": None,
+        "error_code": None,
+    }
+
+
+async def _set(connection: AsyncConnection, job_id: str, values: dict[str, Any]) -> None:
+    await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
+
+
+def _current(attempt: Attempt) -> ColumnElement[bool]:
+    return (jobs.c.attempt_token == attempt.token) & jobs.c.status.in_(UNFINISHED)
+
+
+def _fence(attempt: Attempt) -> ColumnElement[bool]:
+    return select(jobs.c.job_id).where(jobs.c.job_id == attempt.job.job_id, _current(attempt)).exists()
+
+
+def _file(attempt: Attempt, file_id: str) -> ColumnElement[bool]:
+    return (job_files.c.job_id == attempt.job.job_id) & (job_files.c.file_id == file_id)
+
+
+def _superseded(attempt: Attempt) -> AttemptSuperseded:
+    return AttemptSuperseded(
+        f"Attempt {attempt.number} at job {attempt.job.job_id} is not the newest one, or the job has ended."
+    )

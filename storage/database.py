@@ -1,0 +1,163 @@
+"""Connections: one way to read, one way to write, on SQLite and on PostgreSQL.
+
+SQLite runs in WAL mode. Writers of one process queue for one connection and start with ``BEGIN IMMEDIATE``, so
+that no transaction finds out in its middle that it may not write; writers of other processes are waited for by
+SQLite's busy handler. Readers have connections of their own, see a snapshot and never take the write lock.
+``synchronous=FULL`` makes a commit wait for the disk: what was accepted survives a power loss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage import schema
+from storage.errors import DatabaseUnusable
+
+BUSY_SECONDS = 30
+"""How long a writer waits for the writers of other processes."""
+READERS = 4
+
+
+class Database:
+    """One database, by its SQLAlchemy async URL. Nothing is opened before the first use.
+
+    Use it from one event loop; every process opens its own, and several may be open at once.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _checked(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        make = _sqlite_engine if self.sqlite else _postgres_engine
+        self._writer = make(self.url, writes=True)
+        self._reader = make(self.url, writes=False)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None on PostgreSQL."""
+        return Path(self.url.database or "") if self.sqlite else None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that sees one consistent snapshot and cannot write."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction, committed at the end of the block, rolled back when it raises."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Create the database's file and bring the schema up to date; any number of processes may do so at once."""
+        try:
+            if self.path is not None:
+                await asyncio.to_thread(_prepare_file, self.path)
+            async with self._writer.begin() as connection:
+                await connection.run_sync(schema.upgrade)
+        except (OSError, DBAPIError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    async def revision(self) -> str | None:
+        """The schema's revision, for the doctor."""
+        async with self.reading() as connection:
+            return await connection.run_sync(schema.revision)
+
+    async def check(self) -> None:
+        """Ask the database something trivial; DatabaseUnusable when it does not answer."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(text("SELECT 1 FROM owners LIMIT 1"))
+        except (OSError, DBAPIError) as error:
+            raise self._unusable(error) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    def _unusable(self, error: Exception) -> DatabaseUnusable:
+        place = self.url.render_as_string(hide_password=True)
+        cause = getattr(error, "orig", None) or error
+        return DatabaseUnusable(f"The database {place} cannot be used: {cause}. Check WOA_DATABASE_URL.")
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUnusable(
+            "WOA_DATABASE_URL is not a database URL; give sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME."
+        ) from error
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in drivers or ("+" in parsed.drivername and parsed.drivername != drivers[backend]):
+        raise DatabaseUnusable(
+            f"Databases of the kind {parsed.drivername} are not supported; use sqlite+aiosqlite or postgresql+asyncpg."
+        )
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise DatabaseUnusable("SQLite in memory cannot be shared between processes; name a file in WOA_DATABASE_URL.")
+    return parsed.set(drivername=drivers[backend])
+
+
+def _prepare_file(path: Path) -> None:
+    """Make the file, readable by its owner alone, and put it into WAL mode, which stays with the file."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{path}.migrating", timeout=BUSY_SECONDS * 4, mode=0o600):
+        path.touch(mode=0o600, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        finally:
+            connection.close()
+
+
+def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=1 if writes else READERS,
+        max_overflow=0,
+        pool_timeout=2 * BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+    )
+    pragmas = ["foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY"]
+    pragmas += [] if writes else ["query_only=ON"]
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # The driver itself would begin late, and DEFERRED: a writer that read first then fails with "locked".
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL, *, writes: bool) -> AsyncEngine:
+    try:
+        engine = create_async_engine(
+            url,
+            pool_size=5,
+            max_overflow=10,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+        )
+    except ModuleNotFoundError as error:
+        raise DatabaseUnusable("PostgreSQL needs the extra: pip install 'world-of-asr[postgres]'.") from error
+    return engine

@@ -1,0 +1,61 @@
+"""What storage refuses, and what it cannot find."""
+
+from __future__ import annotations
+
+from speech.errors import SpeechError
+
+
+class Missing(SpeechError):
+    """Nothing of that id belongs to this owner; ``code`` says what kind of thing was asked for."""
+
+    code = "not_found"
+
+    def __init__(self, message: str = "", code: str = "not_found") -> None:
+        super().__init__(message)
+        self.args = (message, code)
+        self.code = code  # type: ignore[misc]  # one class, and a code for each kind of thing
+
+
+class BlobMissing(SpeechError, KeyError):
+    """No blob lies under that key."""
+
+    code = "blob_missing"
+
+    __str__ = SpeechError.__str__
+
+
+class QueueFull(SpeechError):
+    """The owner has as many unfinished jobs as the operator allows."""
+
+    code = "queue_full"
+    retryable = True
+
+
+class JobFinished(SpeechError):
+    """The job has ended; there is nothing left to cancel."""
+
+    code = "job_finished"
+
+
+class JobNotFinished(SpeechError):
+    """The job is still at work; its results cannot be deleted yet."""
+
+    code = "job_not_finished"
+
+
+class FileInUse(SpeechError):
+    """An unfinished job needs this file."""
+
+    code = "file_in_use"
+
+
+class SpecificationUnreadable(SpeechError):
+    """The stored request was written by another version, which this one does not understand."""
+
+    code = "specification_unreadable"
+
+
+class DatabaseUnusable(SpeechError):
+    """The database's URL is wrong, or nothing answers there."""
+
+    code = "database_unusable"

@@ -1,0 +1,126 @@
+"""Recordings: uploaded ones, and those that a job fetches from a URL."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.jobs import StoredFile
+from storage import cursors, records
+from storage.cursors import Position
+from storage.database import Database
+from storage.errors import FileInUse, Missing
+from storage.garbage import discard
+from storage.specification import without_secrets
+from storage.steps import forget_steps
+from storage.submission import UNFINISHED
+from storage.tables import files, job_files, jobs
+
+
+class Files:
+    """The recordings of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, file: StoredFile, *more: StoredFile) -> None:
+        """Store rows, all or none; their blobs are already written."""
+        async with self._database.writing() as connection:
+            await connection.execute(insert(files), [asdict(one) for one in (file, *more)])
+
+    async def get(self, owner_id: str, file_id: str) -> StoredFile:
+        """The recording; Missing(file_not_found). Its ``source_url`` may hold secrets: never log it."""
+        query = select(files).where(files.c.file_id == file_id, files.c.owner_id == owner_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise _missing(file_id)
+        return records.stored_file(row)
+
+    async def fetched(
+        self,
+        file_id: str,
+        *,
+        blob_key: str,
+        size: int,
+        sha256: str,
+        duration: float | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
+        content_type: str | None = None,
+        filename: str | None = None,
+    ) -> None:
+        """The URL was fetched and its bytes lie under ``blob_key``; its secrets are forgotten. Missing."""
+        values: dict[str, Any] = {
+            "blob_key": blob_key,
+            "size_bytes": size,
+            "sha256": sha256,
+            "duration": duration,
+            "sample_rate": sample_rate,
+            "channels": channels,
+        }
+        given = {"content_type": content_type, "filename": filename}
+        values |= {name: value for name, value in given.items() if value is not None}
+        async with self._database.writing() as connection:
+            row = await _held(connection, files.c.file_id == file_id)
+            if row is None:
+                raise _missing(file_id)
+            values["source_url"] = without_secrets(row["source_url"]) if row["source_url"] else None
+            await connection.execute(update(files).where(files.c.file_id == file_id).values(values))
+            if filename is not None:
+                renamed = update(job_files).where(job_files.c.file_id == file_id).values(filename=filename)
+                await connection.execute(renamed)
+
+    async def delete(self, owner_id: str, file_id: str) -> list[str]:
+        """Delete the recording and the step caches made from it; FileInUse, Missing.
+
+        Returns the names of the blobs that go with it (see Store.collect). Transcripts made from it stay.
+        """
+        async with self._database.writing() as connection:
+            row = await _held(connection, (files.c.file_id == file_id) & (files.c.owner_id == owner_id))
+            if row is None:
+                raise _missing(file_id)
+            await _refuse_if_used(connection, file_id)
+            names = [row["blob_key"]] if row["blob_key"] is not None else []
+            await discard(connection, names)
+            names += await forget_steps(connection, file_id=file_id)
+            await connection.execute(delete(files).where(files.c.file_id == file_id))
+        return names
+
+    async def list(
+        self, owner_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[StoredFile], str | None]:
+        """The owner's recordings, newest first, and the cursor of the next page, None after the last one."""
+        query = select(files).where(files.c.owner_id == owner_id)
+        if cursor is not None:
+            after = cursors.decode(cursor)
+            older = and_(files.c.created_at == after.created_at, files.c.file_id < after.row_id)
+            query = query.where(or_(files.c.created_at < after.created_at, older))
+        query = query.order_by(files.c.created_at.desc(), files.c.file_id.desc())
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
+        found = [records.stored_file(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return found, cursors.encode(Position(found[-1].created_at, found[-1].file_id)) if more else None
+
+
+async def _held(connection: AsyncConnection, chosen: Any) -> RowMapping | None:
+    return (await connection.execute(select(files).where(chosen).with_for_update())).mappings().first()
+
+
+async def _refuse_if_used(connection: AsyncConnection, file_id: str) -> None:
+    query = (
+        select(jobs.c.job_id)
+        .join(job_files, job_files.c.job_id == jobs.c.job_id)
+        .where(job_files.c.file_id == file_id, jobs.c.status.in_(UNFINISHED))
+    )
+    job_id = (await connection.execute(query)).scalars().first()
+    if job_id is not None:
+        raise FileInUse(f"Job {job_id} still needs this file; cancel it, or wait until it has ended.")
+
+
+def _missing(file_id: str) -> Missing:
+    return Missing(f"There is no file {file_id}.", "file_not_found")

@@ -1,0 +1,110 @@
+"""Idempotency keys: a request that comes twice is done once and answered twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, select, update
+
+from speech.clock import now
+from storage.database import Database
+from storage.ids import new_id
+from storage.tables import idempotency
+from storage.upserts import insert_or_ignore
+
+KEPT = timedelta(hours=24)
+"""How long an answer is remembered."""
+IN_FLIGHT = timedelta(minutes=2)
+"""After so long without an answer, the process that was at it is believed dead, and the same request may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nobody has done this: do it, then finish or abandon.
+
+    Name what is created with ``resource_id``: a request taken over from a dead process gets the same one, so that
+    nothing is created twice.
+    """
+
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """It was done: give the same answer."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The key was used with another body."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """The same request is being done right now."""
+
+    retry_after: float
+
+
+class Idempotency:
+    """What was asked with an idempotency key, and answered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, owner_id: str, route: str, key: str, body_hash: str) -> Fresh | Replay | Conflict | InFlight:
+        """What to do with a request that carries a key. Of several at once, one is Fresh."""
+        moment, resource_id = now(), new_id()
+        row = {
+            "owner_id": owner_id,
+            "route": route,
+            "idempotency_key": key,
+            "body_hash": body_hash,
+            "resource_id": resource_id,
+            "created_at": moment,
+            "taken_at": moment,
+        }
+        async with self._database.writing() as connection:
+            await connection.execute(delete(idempotency).where(idempotency.c.created_at < moment - KEPT))
+            added = await connection.execute(insert_or_ignore(connection, idempotency).values(row))
+            if added.rowcount == 1:
+                return Fresh(resource_id)
+            query = select(idempotency).where(_chosen(owner_id, route, key)).with_for_update()
+            found = (await connection.execute(query)).mappings().one()
+            verdict = _verdict(found, body_hash, moment)
+            if isinstance(verdict, Fresh):
+                taken = update(idempotency).where(_chosen(owner_id, route, key)).values(taken_at=moment)
+                await connection.execute(taken)
+            return verdict
+
+    async def finish(self, owner_id: str, route: str, key: str, status: int, body: bytes) -> None:
+        """It was done and answered so."""
+        values = {"response_status": status, "response_body": body}
+        async with self._database.writing() as connection:
+            await connection.execute(update(idempotency).where(_chosen(owner_id, route, key)).values(values))
+
+    async def abandon(self, owner_id: str, route: str, key: str) -> None:
+        """It was not done, and nothing is left of it: the next try starts afresh."""
+        unanswered = _chosen(owner_id, route, key) & idempotency.c.response_status.is_(None)
+        async with self._database.writing() as connection:
+            await connection.execute(delete(idempotency).where(unanswered))
+
+
+def _chosen(owner_id: str, route: str, key: str) -> Any:
+    return (
+        (idempotency.c.owner_id == owner_id) & (idempotency.c.route == route) & (idempotency.c.idempotency_key == key)
+    )
+
+
+def _verdict(row: RowMapping, body_hash: str, moment: datetime) -> Fresh | Replay | Conflict | InFlight:
+    if row["body_hash"] != body_hash:
+        return Conflict()
+    if row["response_status"] is not None:
+        return Replay(row["response_status"], row["response_body"])
+    left = row["taken_at"] + IN_FLIGHT - moment
+    return InFlight(left.total_seconds()) if left > timedelta(0) else Fresh(row["resource_id"])

@@ -1,0 +1,189 @@
+"""Jobs: accepted, shown, listed, cancelled, and kept in line with their flow runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping, Select, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from speech.jobs import Job, JobStatus
+from speech.options import TranscribeRequest
+from storage import cursors, records
+from storage.cancellation import ask_to_stop, cancel_run
+from storage.cursors import Position
+from storage.database import Database
+from storage.errors import Missing
+from storage.ids import new_id
+from storage.marks import mark, marked
+from storage.projection import Projection, apply, submit_again
+from storage.submission import RANKS, UNFINISHED, accept
+from storage.tables import jobs
+
+_READ = "prefect_read"
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveJob:
+    """What control needs to know of an unfinished job."""
+
+    job_id: str
+    owner_id: str
+    status: JobStatus
+    submission: int
+    flow_run_id: str | None
+    attempt: int
+    cancel_requested_at: datetime | None
+
+
+class Jobs:
+    """The jobs of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self, owner_id: str, request: TranscribeRequest, *, max_unfinished: int, job_id: str | None = None
+    ) -> Job:
+        """Accept a job: once this returns, it will be run. Missing(file_not_found), QueueFull, UnsupportedOption.
+
+        With a ``job_id`` given (see Idempotency), a job that it already names is returned as it is.
+        """
+        chosen = job_id or new_id()
+        async with self._database.writing() as connection:
+            if job_id is None or await _find(connection, owner_id, job_id) is None:
+                await accept(connection, owner_id, request, max_unfinished=max_unfinished, job_id=chosen)
+            return await _read(connection, owner_id, chosen)
+
+    async def get(self, owner_id: str, job_id: str) -> Job:
+        """The job; Missing(job_not_found)."""
+        async with self._database.reading() as connection:
+            return await _read(connection, owner_id, job_id)
+
+    async def queue_position(self, job: Job) -> int | None:
+        """The job's place among all queued jobs, 1 is next; None when it is not queued."""
+        if job.status is not JobStatus.QUEUED:
+            return None
+        rank = RANKS[job.priority]
+        earlier = or_(
+            jobs.c.created_at < job.created_at,
+            and_(jobs.c.created_at == job.created_at, jobs.c.job_id < job.job_id),
+        )
+        ahead = or_(jobs.c.priority_rank < rank, and_(jobs.c.priority_rank == rank, earlier))
+        query = select(func.count()).where(jobs.c.status == str(JobStatus.QUEUED), ahead)
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalar_one() + 1
+
+    async def request_cancel(self, owner_id: str, job_id: str) -> Job:
+        """Stop the job: a queued one is cancelled at once, a running one is told to stop. JobFinished, Missing."""
+        async with self._database.writing() as connection:
+            row = await _find(connection, owner_id, job_id)
+            if row is None:
+                raise _missing(job_id)
+            await ask_to_stop(connection, row)
+            return await _read(connection, owner_id, job_id)
+
+    async def active(self, limit: int = 1000) -> list[ActiveJob]:
+        """Unfinished jobs of every owner: with a run first, of them those at work first, then by queue and age."""
+        names = ActiveJob.__dataclass_fields__
+        query = (
+            select(*(jobs.c[name] for name in names))
+            .where(jobs.c.status.in_(UNFINISHED))
+            .order_by(jobs.c.flow_run_id.is_(None), jobs.c.status == str(JobStatus.QUEUED))
+            .order_by(jobs.c.priority_rank, jobs.c.created_at)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [ActiveJob(**{**row, "status": JobStatus(row["status"])}) for row in rows]
+
+    async def submitted(self, job_id: str, submission: int, flow_run_id: str) -> None:
+        """The job's flow run was made. If nobody wants it any more, control is told to cancel it."""
+        async with self._database.writing() as connection:
+            row = await locked(connection, job_id)
+            if row is None:
+                return
+            if row["submission"] == submission:
+                change = update(jobs).where(jobs.c.job_id == job_id).values(flow_run_id=flow_run_id)
+                await connection.execute(change)
+            if row["submission"] != submission or row["cancel_requested_at"] is not None:
+                await cancel_run(connection, row, submission, flow_run_id)
+
+    async def project(self, job_id: str, submission: int, projection: Projection) -> bool:
+        """Bring the job in line with its run; whether it changed. Unlawful and stale news change nothing."""
+        async with self._database.writing() as connection:
+            row = await locked(connection, job_id)
+            if row is None or row["submission"] != submission:
+                return False
+            return await apply(connection, row, projection)
+
+    async def resubmit(self, job_id: str) -> bool:
+        """Send a job again whose run is gone: once; after that it fails with ``run_lost``, and False is returned."""
+        async with self._database.writing() as connection:
+            row = await locked(connection, job_id)
+            return row is not None and await submit_again(connection, row)
+
+    async def read_mark(self, at: datetime | None = None) -> None:
+        """Remember that Prefect was read just now (or ``at``)."""
+        async with self._database.writing() as connection:
+            await mark(connection, _READ, at or now())
+
+    async def read_at(self) -> datetime | None:
+        """When Prefect was last read; None when it never was."""
+        async with self._database.reading() as connection:
+            return await marked(connection, _READ)
+
+    async def list(
+        self,
+        owner_id: str,
+        *,
+        status: JobStatus | None = None,
+        created_after: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> tuple[list[Job], str | None]:
+        """The owner's jobs, newest first, and the cursor of the next page, None after the last one."""
+        query = _newest_first(owner_id, cursors.checked_limit(limit), cursor)
+        if status is not None:
+            query = query.where(jobs.c.status == str(status))
+        if created_after is not None:
+            query = query.where(jobs.c.created_at > created_after)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+            found = await records.with_files(connection, rows[:limit])
+        more = len(rows) > limit
+        return found, cursors.encode(Position(found[-1].created_at, found[-1].job_id)) if more else None
+
+
+async def locked(connection: AsyncConnection, job_id: str) -> RowMapping | None:
+    """The job's row, held until the transaction ends (on SQLite the transaction holds everything)."""
+    query = select(jobs).where(jobs.c.job_id == job_id).with_for_update()
+    return (await connection.execute(query)).mappings().first()
+
+
+async def _find(connection: AsyncConnection, owner_id: str, job_id: str) -> RowMapping | None:
+    query = select(jobs).where(jobs.c.job_id == job_id, jobs.c.owner_id == owner_id).with_for_update()
+    return (await connection.execute(query)).mappings().first()
+
+
+async def _read(connection: AsyncConnection, owner_id: str, job_id: str) -> Job:
+    query = select(jobs).where(jobs.c.job_id == job_id, jobs.c.owner_id == owner_id)
+    row = (await connection.execute(query)).mappings().first()
+    if row is None:
+        raise _missing(job_id)
+    return (await records.with_files(connection, [row]))[0]
+
+
+def _newest_first(owner_id: str, limit: int, cursor: str | None) -> Select[tuple[object, ...]]:
+    query = select(jobs).where(jobs.c.owner_id == owner_id)
+    if cursor is not None:
+        after = cursors.decode(cursor)
+        older = and_(jobs.c.created_at == after.created_at, jobs.c.job_id < after.row_id)
+        query = query.where(or_(jobs.c.created_at < after.created_at, older))
+    return query.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit + 1)
+
+
+def _missing(job_id: str) -> Missing:
+    return Missing(f"There is no job {job_id}.", "job_not_found")

@@ -1,0 +1,179 @@
+"""Blobs in a local folder: written beside, synced, renamed into place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from speech.errors import StorageFull
+from storage.blobs import COPY_BYTES, BlobFolder, BlobsUnusable, Writer, missing
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNFINISHED = ".unfinished"  # no key begins with a dot, so unfinished files are never taken for blobs
+
+
+class LocalFolder(BlobFolder):
+    """A folder of the local file system; files are readable by their owner alone."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    def read(self, key: str) -> bytes:
+        """All bytes; BlobMissing."""
+        with self.open(key) as source:
+            return source.read()
+
+    def open(self, key: str) -> BinaryIO:
+        """A seekable reader; BlobMissing."""
+        try:
+            return self._path(key).open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise missing(key) from None
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[Writer]:
+        """A block that writes the blob; when it raises, nothing was written."""
+        with _room_or_refusal(), replacing(self._path(key), self._root) as target:
+            yield _Refusing(target)
+
+    def put(self, path: Path, key: str) -> None:
+        """Copy a local file in."""
+        with path.open("rb") as source, self.writer(key) as target:
+            while block := source.read(COPY_BYTES):
+                target.write(block)
+
+    def get(self, key: str, path: Path) -> None:
+        """Copy the blob to a local file; BlobMissing."""
+        with self.open(key) as source, _room_or_refusal(), replacing(path, path.parent) as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
+
+    def size(self, key: str) -> int | None:
+        """Bytes of the blob, None when there is none."""
+        path = self._path(key)
+        return path.stat().st_size if path.is_file() else None
+
+    def delete(self, key: str) -> None:
+        """Remove the blob, if it is there."""
+        path = self._path(key)
+        if path.is_file():
+            path.unlink(missing_ok=True)
+            self._drop_empty_folders(path.parent)
+
+    def delete_folder(self, folder: str) -> int:
+        """Remove all that lies under the folder; how many blobs that were."""
+        path = self._path(folder)
+        if not path.is_dir():
+            return 0
+        count = sum(1 for _ in self.keys(folder))
+        shutil.rmtree(path, ignore_errors=False)
+        self._drop_empty_folders(path.parent)
+        return count
+
+    def keys(self, folder: str) -> Iterator[str]:
+        """The keys under the folder, sorted."""
+        start = self._path(folder) if folder else self._root
+        found = (path for path in start.rglob("*") if path.is_file() and not path.name.startswith("."))
+        yield from sorted(path.relative_to(self._root).as_posix() for path in found)
+
+    def local_path(self, key: str) -> Path | None:
+        """The blob's own file."""
+        path = self._path(key)
+        return path if path.is_file() else None
+
+    def check(self) -> None:
+        """Whether one can write here."""
+        try:
+            with self.writer("check") as target:
+                target.write(b"woa")
+            self.delete("check")
+        except OSError as error:
+            raise BlobsUnusable(
+                f"Blobs cannot be written to {self._root}: {error.strerror}. Check WOA_BLOB_URL."
+            ) from error
+
+    def _path(self, key: str) -> Path:
+        return self._root / key
+
+    def _drop_empty_folders(self, folder: Path) -> None:
+        while folder != self._root and self._root in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or gone already: either way there is nothing to tidy
+                return
+            folder = folder.parent
+
+
+class _Refusing:
+    """A file that says StorageFull when there is no room."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+
+    def write(self, data: bytes, /) -> int:
+        with _room_or_refusal():
+            return self._target.write(data)
+
+
+@contextmanager
+def replacing(path: Path, root: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` when the block ends, its bytes and its name safe on the disk."""
+    descriptor, unfinished = _unfinished(path, root)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _unfinished(path: Path, root: Path) -> tuple[int, Path]:
+    """A file beside ``path``; a folder that a deletion takes away meanwhile is made again."""
+    name = path.with_name(f"{_UNFINISHED}-{secrets.token_hex(8)}")
+    while True:
+        _make_folders(path.parent, root)
+        try:
+            return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), name
+        except FileNotFoundError:
+            continue
+
+
+def _make_folders(folder: Path, root: Path) -> None:
+    if folder.is_dir():
+        return
+    if folder != root:
+        _make_folders(folder.parent, root)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return  # deleted again by somebody else, so its name need not be kept
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _room_or_refusal() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull(
+                "The disk of the blobs is full; delete results or files, or give it more room."
+            ) from error
+        raise

@@ -1,0 +1,101 @@
+"""What Prefect is still to be told, written in the transaction that makes it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from storage.database import Database
+from storage.tables import outbox
+
+CHANNEL = "woa"
+"""The PostgreSQL channel that a commit with news for control notifies."""
+
+
+class OutboxKind(StrEnum):
+    """What is to be done in Prefect."""
+
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    DELETE_RUN = "delete_run"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One thing to do. ``attempts`` counts the tries that failed; ``flow_run_id`` is None for a submission."""
+
+    id: int
+    kind: OutboxKind
+    job_id: str
+    submission: int
+    attempts: int
+    flow_run_id: str | None = None
+    error: str | None = None
+
+
+class Outbox:
+    """The side of the outbox that control reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, limit: int = 100) -> list[OutboxRow]:
+        """What is to be done now, the oldest first."""
+        names = OutboxRow.__dataclass_fields__
+        query = (
+            select(*(outbox.c[name] for name in names))
+            .where(outbox.c.due_at <= now())
+            .order_by(outbox.c.due_at, outbox.c.id)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [OutboxRow(**{**row, "kind": OutboxKind(row["kind"])}) for row in rows]
+
+    async def done(self, row_id: int) -> None:
+        """It was done; doing so again changes nothing."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(outbox).where(outbox.c.id == row_id))
+
+    async def postpone(self, row_id: int, error: str, delay: float) -> None:
+        """It failed: try again in ``delay`` seconds. ``error`` is a sentence without secrets."""
+        change = update(outbox).where(outbox.c.id == row_id)
+        values = {"attempts": outbox.c.attempts + 1, "error": error, "due_at": now() + timedelta(seconds=delay)}
+        async with self._database.writing() as connection:
+            await connection.execute(change.values(values))
+
+
+async def tell(
+    connection: AsyncConnection,
+    kind: OutboxKind,
+    *,
+    owner_id: str,
+    job_id: str,
+    submission: int,
+    flow_run_id: str | None = None,
+) -> None:
+    """Write a row in the caller's transaction; who waits for commits wakes up when it is committed."""
+    moment = now()
+    row = {
+        "kind": str(kind),
+        "owner_id": owner_id,
+        "job_id": job_id,
+        "submission": submission,
+        "flow_run_id": flow_run_id,
+        "created_at": moment,
+        "due_at": moment,
+    }
+    await connection.execute(insert(outbox).values(row))
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+
+
+async def withdraw(connection: AsyncConnection, job_id: str) -> None:
+    """Drop the submissions of a job that were not sent yet."""
+    unsent = (outbox.c.job_id == job_id) & (outbox.c.kind == str(OutboxKind.SUBMIT))
+    await connection.execute(delete(outbox).where(unsent))

@@ -1,0 +1,54 @@
+"""Everything that outlives a process, behind one door."""
+
+from __future__ import annotations
+
+from speech.settings import Settings
+from storage.attempts import Attempts
+from storage.blobs import Blobs
+from storage.database import Database
+from storage.files import Files
+from storage.garbage import Garbage
+from storage.idempotency import Idempotency
+from storage.jobs import Jobs
+from storage.keys import Keys
+from storage.leases import Leases
+from storage.outbox import Outbox
+from storage.steps import Steps
+from storage.transcripts import Transcripts
+from storage.workers import Workers
+
+
+class Store:
+    """The database and the blobs of an installation. Use it from one event loop; blobs from any thread."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.files = Files(database)
+        self.jobs = Jobs(database)
+        self.attempts = Attempts(database)
+        self.transcripts = Transcripts(database)
+        self.steps = Steps(database)
+        self.outbox = Outbox(database)
+        self.leases = Leases(database)
+        self.workers = Workers(database)
+        self.keys = Keys(database)
+        self.idempotency = Idempotency(database)
+        self.garbage = Garbage(database, blobs)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """The store that the settings name; nothing is read or connected yet."""
+        return cls(Database(settings.database), Blobs(settings.blobs, settings.blob_options))
+
+    async def migrate(self) -> None:
+        """Bring the database's schema up to date; any number of processes may do so at once."""
+        await self.database.migrate()
+
+    async def collect(self) -> int:
+        """Delete the blobs that deleted rows have let go of; after every deletion, and now and then."""
+        return await self.garbage.collect()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.database.close()

@@ -1,0 +1,125 @@
+"""Accepting a job: its rows and the order to submit it, in one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from speech.errors import UnsupportedOption
+from speech.jobs import FINISHED, FileStatus, JobStatus, Stage
+from speech.options import SPECIFICATION_VERSION, Priority, TranscribeRequest
+from storage import specification
+from storage.errors import Missing, QueueFull
+from storage.ids import new_id
+from storage.outbox import OutboxKind, tell
+from storage.tables import files, job_files, jobs, owners
+
+RANKS = {Priority.EXPRESS: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+"""Smaller goes first."""
+UNFINISHED = tuple(str(status) for status in JobStatus if status not in FINISHED)
+
+
+async def accept(
+    connection: AsyncConnection, owner_id: str, request: TranscribeRequest, *, max_unfinished: int, job_id: str
+) -> None:
+    """Write the job, its files and its submission; QueueFull, Missing or UnsupportedOption when it may not be."""
+    _refuse_bad_inputs(request)
+    await _hold_place(connection, owner_id, max_unfinished)
+    moment = now()
+    uploaded = await _uploaded(connection, owner_id, request.file_ids)
+    fetched = [_file_to_fetch(owner_id, url, moment) for url in request.urls]
+    if fetched:
+        await connection.execute(insert(files), fetched)
+    await connection.execute(insert(jobs).values(_job_row(owner_id, job_id, request, moment)))
+    inputs = uploaded + [(row["file_id"], row["filename"]) for row in fetched]
+    rows = [_job_file_row(owner_id, job_id, *item, position) for position, item in enumerate(inputs)]
+    await connection.execute(insert(job_files), rows)
+    await tell(connection, OutboxKind.SUBMIT, owner_id=owner_id, job_id=job_id, submission=1)
+
+
+def filename_of(url: str) -> str:
+    """What to call a recording until its server names it: the last part of the path, or the host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "recording"
+    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or "recording"
+
+
+def _refuse_bad_inputs(request: TranscribeRequest) -> None:
+    if not request.file_ids and not request.urls:
+        raise UnsupportedOption("Give file_ids, urls or both.", "file_ids")
+    if len(set(request.file_ids)) < len(request.file_ids):
+        raise UnsupportedOption("The same file is named twice; results are told apart by file_id.", "file_ids")
+
+
+async def _hold_place(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> None:
+    """Count the owner's unfinished jobs, and hold the owner's row so that nobody else counts meanwhile."""
+    holding = select(owners.c.owner_id).where(owners.c.owner_id == owner_id).with_for_update(key_share=True)
+    if (await connection.execute(holding)).first() is None:
+        raise Missing(f"There is no owner {owner_id}.", "owner_not_found")
+    counting = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.status.in_(UNFINISHED))
+    if (await connection.execute(counting)).scalar_one() >= max_unfinished:
+        raise QueueFull(f"{max_unfinished} jobs are unfinished, which is all that is allowed; try again later.")
+
+
+async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[str]) -> list[tuple[str, str]]:
+    if not file_ids:
+        return []
+    query = select(files.c.file_id, files.c.filename).where(files.c.owner_id == owner_id, files.c.file_id.in_(file_ids))
+    found = (await connection.execute(query.with_for_update(read=True))).all()
+    names = {row.file_id: row.filename for row in found}
+    for file_id in file_ids:
+        if file_id not in names:
+            raise Missing(f"There is no file {file_id}; upload it first.", "file_not_found")
+    return [(file_id, names[file_id]) for file_id in file_ids]
+
+
+def _file_to_fetch(owner_id: str, url: str, moment: datetime) -> dict[str, Any]:
+    return {
+        "file_id": new_id(),
+        "owner_id": owner_id,
+        "filename": filename_of(url),
+        "size_bytes": 0,
+        "content_type": "application/octet-stream",
+        "source_url": url,
+        "created_at": moment,
+    }
+
+
+def _job_row(owner_id: str, job_id: str, request: TranscribeRequest, moment: datetime) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "owner_id": owner_id,
+        "status": str(JobStatus.QUEUED),
+        "stage": str(Stage.QUEUED),
+        "progress": 0.0,
+        "attempt": 1,
+        "submission": 1,
+        "priority": str(request.priority),
+        "priority_rank": RANKS[request.priority],
+        "specification": specification.dump(request),
+        "specification_version": SPECIFICATION_VERSION,
+        "metadata": request.metadata,
+        "created_at": moment,
+        "not_before": request.not_before,
+    }
+
+
+def _job_file_row(owner_id: str, job_id: str, file_id: str, filename: str, position: int) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "position": position,
+        "owner_id": owner_id,
+        "file_id": file_id,
+        "filename": filename,
+        "status": str(FileStatus.QUEUED),
+        "stage": str(Stage.QUEUED),
+        "progress": 0.0,
+        "providers_tried": [],
+    }

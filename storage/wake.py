@@ -1,0 +1,99 @@
+"""Waking up when something was committed, by this process or another."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from storage.database import Database
+from storage.outbox import CHANNEL
+
+_POLL_SECONDS = 0.02
+
+
+class CommitSignal:
+    """Wakes its one waiter after a commit.
+
+    On SQLite after any commit, by a look at a counter of the file every 20 ms, which costs some microseconds. On
+    PostgreSQL after commits that leave news in the outbox, by NOTIFY. Signals are hints: look at the tables after
+    each time-out too.
+    """
+
+    def __init__(self, database: Database) -> None:
+        path = database.path
+        self._source: _FileCounter | _Notifications
+        self._source = _Notifications(database.url) if path is None else _FileCounter(str(path))
+
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109  (the time-out is an answer, not an error)
+        """Whether something was committed since the last call, waiting up to ``timeout`` seconds for it."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._source.news()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._source.close()
+
+
+class _FileCounter:
+    """``PRAGMA data_version``: another number after every commit by another connection."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._seen: int | None = None
+
+    async def news(self) -> None:
+        while not self._changed():  # noqa: ASYNC110  (nothing but the file's counter tells of other processes)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _changed(self) -> bool:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+        try:
+            version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.OperationalError:
+            return True  # somebody holds the file alone for a moment: there is news, or soon will be
+        before, self._seen = self._seen, version
+        return before is not None and before != version
+
+
+class _Notifications:
+    """``LISTEN``, on a connection that is opened again when it broke."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._connection: Any = None
+        self._news = asyncio.Event()
+
+    async def news(self) -> None:
+        await self._listen()
+        await self._news.wait()
+        self._news.clear()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _listen(self) -> None:
+        if self._connection is not None and not self._connection.is_closed():
+            return
+        import asyncpg  # type: ignore[import-untyped]
+
+        dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._connection = await asyncpg.connect(dsn)
+        self._connection.add_termination_listener(lambda _connection: self._news.set())
+        await self._connection.add_listener(CHANNEL, lambda *_: self._news.set())
+        self._news.set()  # something may have been committed while nobody listened
