@@ -1,0 +1,1 @@
+"""What is fetched from elsewhere: which URLs are allowed, and downloads that keep to limits."""
