@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pipeline.runtime import Runtime
 from speech.errors import SpeechError
-from speech.jobs import FileStatus, JobFile
-from storage.attempts import Attempt
+from speech.jobs import FileStatus, JobFile, JobStatus
+from storage.attempts import Attempt, Outcome
 from tasks.work import FileWork
 
 
-def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str) -> Attempt:
+def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, again: bool) -> Attempt:
     """Take the job up; what an earlier attempt at it still does no longer counts.
+
+    ``again`` says that the run was started before: a job that has ended runs again when somebody restarted its run.
 
     Raises:
         AttemptSuperseded: when the job was submitted anew since, or is finished.
         JobCancelled: when somebody cancelled it before it began.
 
     """
-    return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id))
+    return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
 
 
 def unfinished(runtime: Runtime, attempt: Attempt) -> list[FileWork]:
@@ -32,8 +34,13 @@ def conclude(runtime: Runtime, attempt: Attempt) -> str | None:
     if any(file.status is FileStatus.COMPLETED for file in job.files):
         return None
     code, sentence = why_none(job.files)
-    runtime.wait(runtime.store.attempts.finish(attempt, code, sentence))
+    runtime.wait(runtime.store.attempts.finish(attempt, Outcome(JobStatus.FAILED, sentence, code)))
     return f"{code}: {sentence}"
+
+
+def give_up(runtime: Runtime, attempt: Attempt) -> None:
+    """Say that the attempt ended because somebody cancelled the job."""
+    runtime.wait(runtime.store.attempts.finish(attempt, Outcome(JobStatus.CANCELLED)))
 
 
 def why_none(files: tuple[JobFile, ...]) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from prefect import State, flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.attempt import begin, conclude, unfinished
+from flows.attempt import begin, conclude, give_up, unfinished
+from orchestration.handover import asked_to_leave, let_go
 from speech.errors import AttemptSuperseded, JobCancelled
 from tasks.current import current
 from tasks.steps import assemble, fetch, prepare, recognise, render
@@ -23,14 +24,21 @@ def transcribe(job_id: str, submission: int) -> State[Any]:
     """
     runtime = current()
     try:
-        attempt = begin(runtime, job_id, submission, str(flow_run.id))
-    except (AttemptSuperseded, JobCancelled) as reason:
+        attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
+    except JobCancelled as reason:
         return Cancelled(message=reason.message)
+    except AttemptSuperseded as reason:
+        let_go(reason.message)
     try:
         for work in unfinished(runtime, attempt):
             transcribe_file(work)
-    except (AttemptSuperseded, JobCancelled) as reason:
+    except JobCancelled as reason:
+        if asked_to_leave():
+            let_go("The worker is leaving; the run goes back to the queue.")
+        give_up(runtime, attempt)
         return Cancelled(message=reason.message)
+    except AttemptSuperseded as reason:
+        let_go(reason.message)
     failure = conclude(runtime, attempt)
     return Completed(message="Done.") if failure is None else Failed(message=failure)
 

@@ -23,7 +23,7 @@ def assemble(
 ) -> Transcript:
     """Put the pieces' segments back on the recording's time line and make one transcript of them."""
     segments = [
-        in_original_time(segment, TimeMap(piece.spans))
+        TimeMap(piece.spans).segment(segment)
         for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
         for segment in _named(recognition.segments, recognition.language)
     ]
@@ -48,21 +48,6 @@ def assemble(
 def transcript_id(job_id: str | None, file_id: str | None, sha256: str) -> str:
     """The same for every attempt at the same file of the same job: a repeated step replaces, it does not double."""
     return hashlib.sha256(f"{job_id}/{file_id or sha256}".encode()).hexdigest()[:32]
-
-
-def in_original_time(segment: Segment, times: TimeMap) -> Segment:
-    """Move a segment from the time of its piece, where silence was cut out, to that of the recording.
-
-    Both ends of a word go by the stretch of speech that holds its middle, so that no word is drawn out over a pause.
-    """
-    if not segment.words:
-        return replace(segment, start=times.original(segment.start), end=times.original(segment.end, is_end=True))
-    words = []
-    for word in segment.words:
-        stretch = times.index((word.start + word.end) / 2)
-        start, end = times.original(word.start, stretch), times.original(word.end, stretch)
-        words.append(replace(word, start=start, end=end))
-    return replace(segment, start=words[0].start, end=words[-1].end, words=tuple(words))
 
 
 def _named(segments: tuple[Segment, ...], language: str | None) -> Iterator[Segment]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from audio.limits import Limits
 from audio.probe import probe
 from pipeline.observer import Observer
 from pipeline.runtime import Runtime
@@ -37,19 +38,19 @@ def fetch(runtime: Runtime, file: StoredFile, observer: Observer) -> StoredFile:
 
 
 def _keep(runtime: Runtime, file: StoredFile, target: Path, downloaded: Downloaded) -> StoredFile:
-    heard = probe(target, runtime.limits)
+    heard = probe(target, Limits.for_probing(runtime.settings))
     blob_key = f"owners/{file.owner_id}/files/{file.file_id}/audio"
     runtime.store.blobs.put(target, blob_key)
-    return runtime.wait(
-        runtime.store.files.fetched(
-            file.file_id,
-            blob_key=blob_key,
-            filename=downloaded.filename,
-            content_type=downloaded.content_type,
-            size_bytes=downloaded.size_bytes,
-            sha256=downloaded.sha256,
-            duration=heard.duration,
-            sample_rate=heard.sample_rate,
-            channels=heard.channels,
-        )
+    known = runtime.store.files.fetched(
+        file.file_id,
+        blob_key=blob_key,
+        filename=downloaded.filename,
+        content_type=downloaded.content_type,
+        size=downloaded.size_bytes,
+        sha256=downloaded.sha256,
+        duration=heard.duration,
+        sample_rate=heard.sample_rate,
+        channels=heard.channels,
     )
+    runtime.wait(known)
+    return runtime.wait(runtime.store.files.get(file.owner_id, file.file_id))

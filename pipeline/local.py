@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from audio.limits import Limits
 from pipeline.assemble import assemble
 from pipeline.observer import Observer, Unobserved
 from pipeline.prepare import prepare
@@ -33,7 +34,9 @@ def transcribe_file(
     recogniser = runtime.registry.get(request.provider)
     clock, steps = Stopwatch(), NoSteps()
     with runtime.spools.work() as folder:
-        recording = Recording("local", None, path.name, _sha256(path), folder, runtime.limits, lambda _: path)
+        recording = Recording(
+            "local", None, path.name, _sha256(path), folder, Limits.for_decoding(runtime.settings), lambda _: path
+        )
         with clock.stage("prepare"):
             prepared = prepare(
                 recording, request.vad, runtime.settings.piece_seconds, runtime.voice_activity, steps, watching

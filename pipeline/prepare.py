@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 from audio.pieces import Piece, cut
 from audio.quality import measure
 from audio.spans import Span
-from audio.spool import Spool
 from audio.vad import VoiceActivity, speech_spans
 from pipeline.observer import Observer
 from pipeline.recording import Recording
 from pipeline.steps import StepStore, run_step, step_key
+from speech.jobs import Stage
 from speech.options import VadOptions
 from speech.transcript import Quality
 
@@ -65,13 +65,15 @@ def prepare(
         vad=options.model_dump(mode="json"),
         piece_seconds=piece_seconds,
     )
-    return run_step(
-        steps, key, _SHAPE, lambda: _prepare(recording.spool(observer), options, piece_seconds, voice_activity)
-    )
+    return run_step(steps, key, _SHAPE, lambda: _prepare(recording, options, piece_seconds, voice_activity, observer))
 
 
-def _prepare(spool: Spool, options: VadOptions, piece_seconds: float, voice_activity: VoiceActivity) -> Prepared:
-    probabilities = voice_activity.probabilities(spool)
+def _prepare(
+    recording: Recording, options: VadOptions, piece_seconds: float, voice_activity: VoiceActivity, observer: Observer
+) -> Prepared:
+    spool = recording.spool(observer)
+    observer.progress(Stage.PREPARING, 0.5)
+    probabilities = voice_activity.probabilities(spool, cancelled=observer.cancelled)
     speech = speech_spans(probabilities, options, spool.duration)
     pieces = cut(speech, piece_seconds)
     if not options.enabled:

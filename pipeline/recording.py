@@ -61,7 +61,7 @@ def stored_recording(runtime: Runtime, file: StoredFile) -> Iterator[Recording]:
             filename=file.filename,
             sha256=file.sha256,
             folder=folder,
-            limits=runtime.limits,
+            limits=Limits.for_decoding(runtime.settings),
             bring=_bring_from(runtime.store.blobs, file.blob_key),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from audio.limits import Limits
 from audio.vad import VoiceActivity
 from engine.engine import Engine
 from pipeline.spools import SpoolFolder
-from providers.registry import ProviderContext, Registry
+from providers.registry import Registry
 from speech.settings import Settings
 from storage.store import Store
 from weights.store import WeightStore
@@ -34,7 +33,7 @@ class Runtime:
     registry: Registry
     spools: SpoolFolder
     portal: BlockingPortal
-    _close: list[functools.partial[object]] = field(default_factory=list)
+    _close: list[Callable[[], object]] = field(default_factory=list)
 
     @classmethod
     def open(cls, settings: Settings, *, registry: Registry | None = None) -> Runtime:
@@ -47,7 +46,7 @@ class Runtime:
             store=Store.open(settings),
             weights=weights,
             engine=engine,
-            registry=registry or Registry(ProviderContext(settings, weights, engine)),
+            registry=registry or Registry(settings, weights, engine),
             spools=SpoolFolder.claim(settings.spool),
             portal=manager.__enter__(),
         )
@@ -58,11 +57,6 @@ class Runtime:
     def voice_activity(self) -> VoiceActivity:
         """The voice activity model, loaded at its first use and shared by all threads."""
         return VoiceActivity.load()
-
-    @property
-    def limits(self) -> Limits:
-        """What decoding one file may consume."""
-        return Limits.from_settings(self.settings)
 
     def wait(self, work: Coroutine[object, object, T]) -> T:
         """Run a coroutine of the storage on the runtime's event loop and wait for it, from any other thread."""

@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from storage.blobs import BlobMissing, Blobs
+from storage.blobs import Blobs
+from storage.errors import BlobMissing
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from orchestration.handover import asked_to_leave
 from pipeline.runtime import Runtime
 from speech.jobs import Stage
 from storage.attempts import Attempt
@@ -43,7 +44,9 @@ class JobObserver:
         self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
 
     def cancelled(self) -> bool:
-        """Whether the job is to stop; once true, always true."""
+        """Whether the job is to stop, or the worker wants to leave; once true, always true."""
+        if asked_to_leave():
+            return True
         moment = time.monotonic()
         if not self._cancelled and moment - self._looked_at >= SECONDS_BETWEEN_LOOKS:
             self._looked_at = moment

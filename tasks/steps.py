@@ -7,6 +7,7 @@ Tasks give Prefect nothing to store: no text may reach its database.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from prefect import State, Task, task
@@ -39,17 +40,21 @@ def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> 
     return False
 
 
-_step = {
-    "persist_result": False,
-    "cache_policy": NO_CACHE,
-    "retries": RETRIES,
-    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": worth_another_try,
-}
+def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Task[[FileWork], None]]:
+    """Make a function a task: its name in Prefect, and how long it may take."""
+    return task(
+        name=name,
+        timeout_seconds=seconds,
+        persist_result=False,
+        cache_policy=NO_CACHE,
+        retries=RETRIES,
+        retry_delay_seconds=exponential_backoff(backoff_factor=1),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=worth_another_try,
+    )
 
 
-@task(name="fetch", timeout_seconds=2 * HOURS, **_step)
+@step("fetch", 2 * HOURS)
 def fetch(work: FileWork) -> None:
     """Bring the bytes of a URL into storage; those of an upload are there."""
     work.observer.progress(Stage.PREPARING, 0.0)
@@ -58,7 +63,7 @@ def fetch(work: FileWork) -> None:
         work.stored = fetch_file(work.runtime, stored, work.observer)
 
 
-@task(name="prepare", timeout_seconds=4 * HOURS, **_step)
+@step("prepare", 4 * HOURS)
 def prepare(work: FileWork) -> None:
     """Decode, find the speech, cut it."""
     go_on(work.observer)
@@ -74,7 +79,7 @@ def prepare(work: FileWork) -> None:
         )
 
 
-@task(name="transcribe", timeout_seconds=48 * HOURS, **_step)
+@step("transcribe", 48 * HOURS)
 def recognise(work: FileWork) -> None:
     """Recognise the pieces with the provider that was asked for."""
     work.observer.progress(Stage.TRANSCRIBING, 0.0)
@@ -91,14 +96,14 @@ def recognise(work: FileWork) -> None:
         )
 
 
-@task(name="assemble", timeout_seconds=HOURS, **_step)
+@step("assemble", HOURS)
 def assemble(work: FileWork) -> None:
     """Make one transcript of the pieces."""
     job_id = work.attempt.job.job_id
     work.transcript = assemble_transcript(work.recording, work.prepared, work.recognised, job_id=job_id)
 
 
-@task(name="render", timeout_seconds=HOURS, **_step)
+@step("render", HOURS)
 def render(work: FileWork) -> None:
     """Write the files that were asked for, then commit: from here on the file is done."""
     go_on(work.observer)
