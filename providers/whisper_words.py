@@ -1,0 +1,87 @@
+"""What faster-whisper heard, as segments with words of ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from audio.samples import SAMPLE_RATE, Samples
+from providers.sound import may_be_speech
+from speech.transcript import Segment, Word, ordered
+
+if TYPE_CHECKING:
+    from faster_whisper.transcribe import Segment as Heard
+    from faster_whisper.transcribe import Word as HeardWord
+
+DOUBTFUL = 0.5
+"""Probability of no speech from which a segment of marks alone is noise."""
+
+
+class SegmentReader:
+    """Turns the segments of one recognition into ours, in order: each starts no earlier than the last one ended."""
+
+    def __init__(self, samples: Samples, word_timestamps: bool) -> None:
+        self._samples = samples
+        self._duration = samples.size / SAMPLE_RATE
+        self._word_timestamps = word_timestamps
+        self._end = 0.0
+        self._unworded = 0
+
+    def read(self, heard: Heard, language: str | None) -> Segment | None:
+        """The segment, or None when it holds no words: nothing was said, or its marks went to a neighbour's word."""
+        if not self._spoken(heard) or self._taken(heard):
+            return None
+        segment = Segment(
+            start=self._after(heard.start),
+            end=self._after(heard.end),
+            text=heard.text.strip(),
+            words=tuple(self._words(heard.words or ())),
+            language=language,
+            confidence=probability(math.exp(heard.avg_logprob)),
+        )
+        whole = ordered((segment,), self._duration)
+        if not whole:
+            return None
+        self._end = whole[0].end
+        return whole[0]
+
+    def _spoken(self, heard: Heard) -> bool:
+        if heard.no_speech_prob >= DOUBTFUL and not any(sign.isalnum() for sign in heard.text):
+            return False
+        start, end = (int(max(0.0, position) * SAMPLE_RATE) for position in (heard.start, heard.end))
+        return end <= start or may_be_speech(self._samples[start:end])
+
+    def _taken(self, heard: Heard) -> bool:
+        """Whether the text of a segment without words was merged into words of its neighbours.
+
+        faster-whisper gives punctuation to the word before or after it, also across segments.
+        """
+        if not self._word_timestamps or heard.words:
+            return False
+        return not any(sign.isalnum() for sign in heard.text)
+
+    def _words(self, heard: Sequence[HeardWord]) -> list[Word]:
+        words: list[Word] = []
+        space = False
+        for word in heard:
+            space = space or word.word[:1].isspace()
+            text = word.word.strip()
+            if not text:
+                continue
+            start = self._after(word.start)
+            words.append(
+                Word(
+                    start, max(start, self._after(word.end)), text, space and bool(words), probability(word.probability)
+                )
+            )
+            space = word.word[-1:].isspace()
+        return words
+
+    def _after(self, position: float) -> float:
+        return max(self._end, float(position))
+
+
+def probability(value: float) -> float | None:
+    """The number as a probability with four digits; None when it is no number."""
+    return None if math.isnan(value) else round(min(1.0, max(0.0, float(value))), 4)
