@@ -37,7 +37,7 @@ async def accept(
         await connection.execute(insert(files), fetched)
     await connection.execute(insert(jobs).values(_job_row(owner_id, job_id, request, moment)))
     inputs = uploaded + [(row["file_id"], row["filename"]) for row in fetched]
-    rows = [_job_file_row(owner_id, job_id, *item, position) for position, item in enumerate(inputs)]
+    rows = [_job_file_row(owner_id, job_id, position, *names) for position, names in enumerate(inputs)]
     await connection.execute(insert(job_files), rows)
     await tell(connection, OutboxKind.SUBMIT, owner_id=owner_id, job_id=job_id, submission=1)
 
@@ -111,7 +111,7 @@ def _job_row(owner_id: str, job_id: str, request: TranscribeRequest, moment: dat
     }
 
 
-def _job_file_row(owner_id: str, job_id: str, file_id: str, filename: str, position: int) -> dict[str, Any]:
+def _job_file_row(owner_id: str, job_id: str, position: int, file_id: str, filename: str) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "position": position,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL
@@ -25,7 +26,7 @@ class CommitSignal:
     def __init__(self, database: Database) -> None:
         path = database.path
         self._source: _FileCounter | _Notifications
-        self._source = _Notifications(database.url) if path is None else _FileCounter(str(path))
+        self._source = _Notifications(database.url) if path is None else _FileCounter(path)
 
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109  (the time-out is an answer, not an error)
         """Whether something was committed since the last call, waiting up to ``timeout`` seconds for it."""
@@ -44,8 +45,8 @@ class CommitSignal:
 class _FileCounter:
     """``PRAGMA data_version``: another number after every commit by another connection."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: Path) -> None:
+        self._uri = path.absolute().as_uri()
         self._connection: sqlite3.Connection | None = None
         self._seen: int | None = None
 
@@ -60,7 +61,8 @@ class _FileCounter:
 
     def _changed(self) -> bool:
         if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            # The URI keeps SQLite from making an empty file where there is none.
+            self._connection = sqlite3.connect(f"{self._uri}?mode=rw", uri=True, timeout=0, isolation_level=None)
         try:
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.OperationalError:
