@@ -1,0 +1,142 @@
+"""`woa api|worker|control`: the parts of a server one by one, on as many hosts as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.deploy import apply_when_possible
+from cli.terminal import colours
+from speech.errors import SpeechError
+
+if TYPE_CHECKING:
+    from speech.settings import Settings
+
+SUPERVISED = typer.Option(False, "--supervised", hidden=True, help="End when standard input does.")
+GRACE_SECONDS = 3
+"""How long requests in work may take once the API is told to stop."""
+
+
+class NotExposed(SpeechError):
+    """The API does not listen to the network while anybody could call it."""
+
+    code = "not_exposed"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for role in (api, worker, control):
+        app.command()(role)
+
+
+def api(supervised: bool = SUPERVISED) -> None:
+    """Run the API alone: it takes uploads and jobs, and shows them.
+
+    Address and port are WOA_API_HOST and WOA_API_PORT. Addresses other than loopback need an API key.
+
+    Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa api
+    """
+    settings = _begin("api", supervised=supervised)
+    import uvicorn
+
+    from api.app import create_app
+
+    _refuse_exposure(settings)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def worker(supervised: bool = SUPERVISED) -> None:
+    """Run one worker: it keeps models loaded and runs the jobs of its work pool.
+
+    Pool and slots are WOA_WORK_POOL and WOA_WORKER_SLOTS; the pool is made by `woa deploy`.
+
+    Example: WOA_WORK_POOL=speech-gpu WOA_PREFECT_API_URL=http://prefect:4200/api woa worker
+    """
+    settings = _begin("worker", supervised=supervised)
+    from workers.warm import run_worker
+
+    _serve(settings, run_worker)
+
+
+def control(
+    deploy: bool = typer.Option(False, "--deploy", help="Apply prefect.yaml first, as `woa deploy` does."),
+    supervised: bool = SUPERVISED,
+) -> None:
+    """Run control: it submits accepted jobs to Prefect and follows what becomes of them.
+
+    Several may run; one at a time does the work.
+
+    Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa control
+    """
+    settings = _begin("control", supervised=supervised)
+    from control.service import run_control
+
+    async def run(settings: Settings, stop: asyncio.Event) -> None:
+        if deploy:
+            await apply_when_possible(settings, stop)
+        await run_control(settings, stop)
+
+    _serve(settings, run)
+
+
+def _begin(role: str, *, supervised: bool) -> Settings:
+    from cli.configuration import read_settings
+    from cli.parent import follow_supervisor, restore_signals
+    from speech.logs import configure
+
+    restore_signals()
+    if supervised:
+        follow_supervisor()
+    # Prefect looks at these when it is imported; what our processes use is set by orchestration.environment.
+    os.environ.setdefault("PREFECT_LOGGING_COLORS", "false")
+    settings = read_settings()
+    configure(settings, role=role, colours=colours(sys.stderr))
+    return settings
+
+
+def _serve(settings: Settings, work: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    """Run until SIGINT or SIGTERM asks to stop; a second one ends the process at once."""
+    from speech.logs import route_foreign_loggers
+
+    route_foreign_loggers()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def asked() -> None:
+            if stop.is_set():
+                os._exit(1)
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked)
+        await work(settings, stop)
+
+    asyncio.run(run())
+
+
+def _refuse_exposure(settings: Settings) -> None:
+    from cli.running import with_store
+
+    if settings.api_host in ("127.0.0.1", "::1", "localhost") or settings.allow_anonymous:
+        return
+    if not with_store(settings, lambda store: store.keys.any()):
+        raise NotExposed(
+            f"Without any API key the server listens on this machine only, not on {settings.api_host}: "
+            "create a key with `woa keys create NAME`, or set WOA_ALLOW_ANONYMOUS=true."
+        )

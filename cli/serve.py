@@ -1,0 +1,183 @@
+"""`woa serve`: everything on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.terminal import emit, emit_line, tell
+from speech.errors import SpeechError
+
+if TYPE_CHECKING:
+    from cli.supervisor import Part
+    from speech.settings import Settings
+
+RUN = (sys.executable, "-P", "-m", "cli.main")
+STOP_SECONDS = {"api": 4.0, "control": 3.0, "prefect": 5.0}
+DRAIN_SECONDS = 2.0
+"""How long jobs may go on once all stops, unless the settings say; those that do not end by then go on at the next start."""
+LET_GO_SECONDS = 7.0
+"""What a worker needs beyond that to give its jobs back."""
+
+
+class AlreadyServed(SpeechError):
+    """Another supervisor has this data folder."""
+
+    code = "already_served"
+
+
+class StartFailed(SpeechError):
+    """A part of the server does not start."""
+
+    code = "start_failed"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(serve)
+
+
+def serve(
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object a line on standard output when a part, and when all, is ready."
+    ),
+) -> None:
+    """Start API, Prefect server, control and worker; one Ctrl-C stops them all and loses nothing.
+
+    Jobs that run or wait when it stops go on at the next start. A second Ctrl-C kills what still runs.
+    A part that crashes is started again. With WOA_PREFECT_API_URL set, that Prefect server is used and none started.
+
+    Example: WOA_API_PORT=8080 WOA_DATA_DIR=/srv/speech woa serve
+    """
+    from cli.configuration import read_settings
+
+    settings = read_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _alone(settings):
+        _run(_settled(settings), as_json=as_json)
+    tell("Stopped.")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(settings.data_dir / "serve.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise AlreadyServed(
+            f"Another `woa serve` uses the data folder {settings.data_dir}: stop it, or set WOA_DATA_DIR to another."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _settled(settings: Settings) -> Settings:
+    from cli.ports import claim
+
+    ports: dict[str, object] = {"api_port": claim(settings.api_host, settings.api_port, "WOA_API_PORT", "the API")}
+    if settings.prefect_api_url is None:
+        ports["prefect_port"] = claim("127.0.0.1", settings.prefect_port, "WOA_PREFECT_PORT", "the Prefect server")
+    drain: dict[str, object] = {} if "drain_seconds" in settings.model_fields_set else {"drain_seconds": DRAIN_SECONDS}
+    return settings.model_copy(update={**ports, **drain})
+
+
+def _run(settings: Settings, *, as_json: bool) -> None:
+    from cli.supervisor import PartFailed, Supervisor, prefixed
+    from cli.supervisor import as_json as json_lines
+
+    parts = _parts(settings)
+    lines = json_lines() if settings.log_format == "json" else prefixed(max(len(part.name) for part in parts))
+
+    def on_ready(name: str, seconds: float) -> None:
+        if as_json:
+            emit_line({"ready": name, "seconds": round(seconds, 1)})
+        lines("woa", f"{name} is ready after {seconds:.1f} s.")
+
+    def on_all_ready(seconds: float) -> None:
+        if as_json:
+            emit_line({"serving": _addresses(settings), "seconds": round(seconds, 1)})
+        else:
+            emit(_block(settings, seconds))
+
+    supervisor = Supervisor(parts, _environment(settings), lines, on_ready, on_all_ready)
+    try:
+        asyncio.run(supervisor.run())
+    except PartFailed as error:
+        raise StartFailed(str(error)) from None
+
+
+def _parts(settings: Settings) -> list[Part]:
+    """In the order of stopping, from last to first: the API takes no more jobs before the worker drains."""
+    from cli.readiness import api_lives, prefect_answers, worker_beats
+    from cli.supervisor import Part
+
+    def woa(role: str) -> tuple[str, ...]:
+        return (*RUN, role, "--supervised")
+
+    parts = [
+        Part("control", (*woa("control"), "--deploy"), prefect_answers(settings), STOP_SECONDS["control"]),
+        Part("worker", woa("worker"), worker_beats(settings), settings.drain_seconds + LET_GO_SECONDS),
+        Part("api", woa("api"), api_lives(settings), STOP_SECONDS["api"]),
+    ]
+    if settings.prefect_api_url is None:
+        parts.insert(0, _prefect(settings))
+    return parts
+
+
+def _prefect(settings: Settings) -> Part:
+    from cli.readiness import prefect_answers
+    from cli.supervisor import Part
+    from orchestration.environment import home, server_environment
+
+    folder = home(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Part(
+        "prefect",
+        (sys.executable, "-P", "-m", "orchestration.prefect_main", str(settings.prefect_port)),
+        prefect_answers(settings),
+        STOP_SECONDS["prefect"],
+        environment=server_environment(settings, settings.prefect_port, settings.prefect_ui),
+        # Prefect reads .env, prefect.toml and pyproject.toml of the working folder; there are none in its home.
+        folder=folder,
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the parts are told: our own environment, with the ports and the folder that were settled here."""
+    return {
+        **os.environ,
+        "WOA_API_PORT": str(settings.api_port),
+        "WOA_PREFECT_PORT": str(settings.prefect_port),
+        "WOA_DRAIN_SECONDS": str(settings.drain_seconds),
+        "WOA_DATA_DIR": str(settings.data_dir),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    from cli.ports import reachable
+
+    api = f"http://{reachable(settings.api_host)}:{settings.api_port}"
+    return {"api": api, "docs": f"{api}/docs", "prefect_ui": settings.prefect_ui, "data": str(settings.data_dir)}
+
+
+def _block(settings: Settings, seconds: float) -> str:
+    where = _addresses(settings)
+    return (
+        f"\nWorld of ASR is ready after {seconds:.1f} s.\n"
+        f"  API          {where['api']}\n"
+        f"  API docs     {where['docs']}\n"
+        f"  Prefect UI   {where['prefect_ui']}\n"
+        f"  Data folder  {where['data']}\n"
+        "Stop it with Ctrl-C.\n"
+    )
