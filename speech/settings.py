@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     prefect_ui_url: str | None = Field(None, description="Where people see the Prefect UI; default: the API's host.")
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
+    drain_seconds: float = Field(
+        30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
+    )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
 
     # Recognition

@@ -1,0 +1,142 @@
+"""Bringing a Prefect server in line with prefect.yaml, as often as one likes, and from several processes at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import WorkPool
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.utilities.callables import parameter_schema
+
+from deployments.specification import Deployment, Pool, Specification, read
+from orchestration.client import open_client
+from speech.settings import Settings
+from workers.flows import import_flow
+from workers.service import TYPE
+from workers.template import TEMPLATE
+
+RETRIES = 3
+
+
+class WrongPoolType(RuntimeError):
+    """A pool of that name exists, of a type that our workers do not serve."""
+
+
+@dataclass
+class Applied:
+    """What was changed, in words; nothing when all was in place already."""
+
+    changes: list[str] = field(default_factory=list)
+
+
+async def apply(settings: Settings, specification: Specification | None = None) -> Applied:
+    """Create or update the pool, its queues, the flows and the deployments.
+
+    ``settings.work_pool`` is the pool's name, whatever the file calls it.
+
+    Raises:
+        WrongPoolType: when that pool exists with another type.
+        httpx.HTTPError: when Prefect does not answer.
+
+    """
+    given = specification if specification is not None else await asyncio.to_thread(read)
+    applied = Applied()
+    async with open_client(settings, retries=RETRIES) as client:
+        await _apply_pool(client, settings.work_pool, given.pool, applied)
+        for deployment in given.deployments:
+            await _apply_deployment(client, settings.work_pool, deployment, applied)
+    return applied
+
+
+async def _apply_pool(client: PrefectClient, name: str, pool: Pool, applied: Applied) -> None:
+    found = await _find_or_create_pool(client, name, pool, applied)
+    if found.type != TYPE:
+        raise WrongPoolType(
+            f"The work pool {name!r} exists and is of type {found.type!r}, not {TYPE!r}. "
+            "Name another one in WOA_WORK_POOL, or delete it."
+        )
+    if found.base_job_template != TEMPLATE or found.description != pool.description:
+        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=TEMPLATE, description=pool.description))
+        applied.changes.append(f"work pool {name}: updated")
+    await _apply_queues(client, name, pool, applied)
+
+
+async def _find_or_create_pool(client: PrefectClient, name: str, pool: Pool, applied: Applied) -> WorkPool:
+    try:
+        return await client.read_work_pool(name)
+    except ObjectNotFound:
+        wanted = WorkPoolCreate(name=name, type=TYPE, base_job_template=TEMPLATE, description=pool.description)
+    try:
+        created = await client.create_work_pool(wanted)
+    except ObjectAlreadyExists:  # another process was quicker
+        return await client.read_work_pool(name)
+    applied.changes.append(f"work pool {name}: created")
+    return created
+
+
+async def _apply_queues(client: PrefectClient, pool: str, wanted: Pool, applied: Applied) -> None:
+    present = {queue.name: queue for queue in await client.read_work_queues(work_pool_name=pool)}
+    # The most urgent last: a queue that is given a priority moves those that hold it down by one.
+    for queue in sorted(wanted.queues, key=lambda queue: -queue.priority):
+        if queue.name in present:
+            continue
+        try:
+            await client.create_work_queue(queue.name, work_pool_name=pool, priority=queue.priority)
+        except ObjectAlreadyExists:
+            continue
+        applied.changes.append(f"queue {queue.name}: created")
+    for queue in sorted(wanted.queues, key=lambda queue: queue.priority):
+        found = await client.read_work_queue_by_name(queue.name, work_pool_name=pool)
+        if found.priority != queue.priority:
+            await client.update_work_queue(found.id, priority=queue.priority)
+            applied.changes.append(f"queue {queue.name}: priority {queue.priority}")
+
+
+async def _apply_deployment(client: PrefectClient, pool: str, wanted: Deployment, applied: Applied) -> None:
+    flow = await asyncio.to_thread(import_flow, wanted.entrypoint)
+    flow_id = await client.create_flow_from_name(flow.name)
+    values = _values(flow, pool, wanted)
+    found = await _find_deployment(client, f"{flow.name}/{wanted.name}")
+    if found is not None and found.flow_id == flow_id and _same(found, values):
+        return
+    await client.create_deployment(flow_id=flow_id, name=wanted.name, **values)
+    applied.changes.append(f"deployment {flow.name}/{wanted.name}: {'created' if found is None else 'updated'}")
+
+
+async def _find_deployment(client: PrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return await client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _values(flow: Flow[..., Any], pool: str, wanted: Deployment) -> dict[str, Any]:
+    return {
+        "entrypoint": wanted.entrypoint,
+        "description": wanted.description,
+        "version": wanted.version,
+        "tags": list(wanted.tags),
+        "parameters": dict(wanted.parameters),
+        "parameter_openapi_schema": parameter_schema(flow).model_dump_for_openapi(),
+        "enforce_parameter_schema": True,
+        "work_pool_name": pool,
+        "work_queue_name": wanted.work_pool.work_queue_name,
+        "job_variables": dict(wanted.work_pool.job_variables),
+        "pull_steps": [],
+    }
+
+
+_COMPARED_APART = frozenset({"parameter_openapi_schema", "version", "pull_steps"})
+
+
+def _same(found: DeploymentResponse, values: dict[str, Any]) -> bool:
+    """Whether the server has these values; ``version`` is not compared, since the server makes one up for None."""
+    plain = all(getattr(found, name) == value for name, value in values.items() if name not in _COMPARED_APART)
+    schema = values["parameter_openapi_schema"]
+    return plain and found.parameter_openapi_schema == schema and not found.pull_steps

@@ -1,0 +1,97 @@
+"""What is done to flow runs through the Prefect API, by control and by workers."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Cancelling, Crashed, Pending, Scheduled
+
+ENDED = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
+
+
+async def claim(client: PrefectClient, run: FlowRun) -> State | None:
+    """Take a scheduled run: its new state, or None when somebody else has it or it is not to be run any more."""
+    state: State = Pending()
+    try:
+        answer = await client.set_flow_run_state(run.id, state)
+    except ObjectNotFound:
+        return None
+    if answer.status is not SetStateStatus.ACCEPT or answer.state is None or not answer.state.is_pending():
+        return None
+    return answer.state
+
+
+async def sign(client: PrefectClient, run_id: UUID, worker_id: str | None) -> None:
+    """Write into the run who has it, where Prefect keeps the id of a process or container; None: nobody."""
+    await client.request(
+        "PATCH",
+        "/flow_runs/{id}",
+        path_params={"id": run_id},
+        json={"infrastructure_pid": worker_id},
+    )
+
+
+async def requeue(client: PrefectClient, run_id: UUID, reason: str) -> None:
+    """Send a run that nobody works at any more to the queue again.
+
+    One that is being cancelled is cancelled instead; one that ended, but by a crash, or was deleted, stays so.
+    """
+    try:
+        run = await client.read_flow_run(run_id)
+        kind = run.state.type if run.state is not None else None
+        if kind is StateType.CANCELLING:
+            await settle_cancelled(client, run_id)
+        elif kind is StateType.CRASHED or kind not in ENDED:
+            # A scheduled run that still names a worker would wait for that worker when somebody cancels it.
+            await sign(client, run_id, None)
+            await client.set_flow_run_state(run_id, Scheduled(message=reason), force=True)
+    except ObjectNotFound:
+        return
+
+
+async def crash(client: PrefectClient, run_id: UUID, reason: str) -> bool:
+    """Mark a run whose worker is gone; False when it ended otherwise meanwhile."""
+    try:
+        state: State = Crashed(message=reason)
+        answer = await client.set_flow_run_state(run_id, state)
+    except ObjectNotFound:
+        return False
+    return answer.status is SetStateStatus.ACCEPT
+
+
+async def drop(client: PrefectClient, run_id: UUID, worker_id: str) -> None:
+    """End a run that its worker let go of, unless another worker has it by now: its job needs it no more."""
+    try:
+        run = await client.read_flow_run(run_id)
+    except ObjectNotFound:
+        return
+    mine = run.infrastructure_pid in (None, worker_id)
+    if mine and run.state is not None and run.state.type in (StateType.RUNNING, StateType.CANCELLING):
+        await client.set_flow_run_state(run_id, Cancelled(message="The job no longer needs this run."), force=True)
+
+
+async def settle_cancelled(client: PrefectClient, run_id: UUID) -> None:
+    """Say that a cancelled run has stopped."""
+    try:
+        await client.set_flow_run_state(run_id, Cancelled(message="The job was cancelled."), force=True)
+    except ObjectNotFound:
+        return
+
+
+async def cancel(client: PrefectClient, run_id: UUID) -> None:
+    """Stop a run: at once when nobody has begun it, else by asking; a finished or deleted run stays what it is."""
+    try:
+        run = await client.read_flow_run(run_id)
+    except ObjectNotFound:
+        return
+    state = run.state
+    if state is not None and (state.type in ENDED or state.type is StateType.CANCELLING):
+        return
+    if state is None or state.type is StateType.SCHEDULED:
+        await settle_cancelled(client, run_id)
+        return
+    await client.set_flow_run_state(run_id, Cancelling(message="Somebody cancelled the job."))
