@@ -1,0 +1,88 @@
+"""Names that clients give to files: shown to people, sent back in downloads, never used as paths."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+LONGEST = 255
+"""Characters of a shown name."""
+UNNAMED = "audio"
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def shown_name(given: str) -> str:
+    """The name to show: the last part of a path, without control and direction marks, at most ``LONGEST`` long.
+
+    Nothing is left of some names; they become ``audio``.
+    """
+    last = given.replace("\\", "/").rpartition("/")[2]
+    visible = "".join(
+        " " if character.isspace() else character
+        for character in unicodedata.normalize("NFC", last)
+        if character.isspace() or unicodedata.category(character) not in _HIDDEN
+    )
+    name = " ".join(visible.split()).strip(". ")
+    return _shortened(name) or UNNAMED
+
+
+def stem_of(filename: str) -> str:
+    """The name without its last ending: ``call.tar.mp3`` gives ``call.tar``."""
+    stem, dot, ending = filename.rpartition(".")
+    return stem if dot and stem and len(ending) <= 10 else filename
+
+
+def named_apart(names: Iterable[str]) -> list[str]:
+    """The same names in the same order; what was there before, whatever its case, gets a number: ``a (2).vtt``."""
+    taken: set[str] = set()
+    apart: list[str] = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate.casefold() in taken:
+            number += 1
+            stem, dot, ending = name.rpartition(".")
+            candidate = f"{stem} ({number}).{ending}" if dot else f"{name} ({number})"
+        taken.add(candidate.casefold())
+        apart.append(candidate)
+    return apart
+
+
+def attachment(filename: str) -> str:
+    """The Content-Disposition of a download (RFC 6266), with the full name as RFC 5987 asks and an ASCII stand-in."""
+    filename = shown_name(filename)
+    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode("ascii")
+    safe = "".join("_" if character in '"\\%;' else character for character in plain).strip(" .")
+    if not stem_of(safe).strip(" .") or safe == filename.rpartition(".")[2]:
+        safe = f"{UNNAMED}.{filename.rpartition('.')[2]}"
+    return f"attachment; filename=\"{safe}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def name_in(disposition: bytes, plain: bytes | None) -> str | None:
+    """The file name in a part's Content-Disposition; None where the part names no file.
+
+    ``plain`` is the ``filename`` parameter, in UTF-8 as browsers and curl send it, with ``"`` as ``%22``. Some clients
+    send ``filename*`` alone, which RFC 7578 forbids.
+    """
+    if plain is not None:
+        return _decoded(plain).replace("%22", '"')
+    _, found, rest = disposition.partition(b"filename*=")
+    if not found:
+        return None
+    charset, _, value = _decoded(rest.partition(b";")[0]).strip().strip('"').partition("''")
+    return unquote(value or charset, errors="replace")
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= LONGEST:
+        return name
+    stem = stem_of(name)
+    ending = name[len(stem) :]
+    return name[:LONGEST].rstrip() if len(ending) >= LONGEST else stem[: LONGEST - len(ending)].rstrip() + ending

@@ -1,0 +1,19 @@
+"""Ids in addresses: opaque words; what cannot be one is refused before anything is looked up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+_PATTERN = r"^[A-Za-z0-9_.\-]+$"
+_EXAMPLES = ["0193a1b2c3d47e6f8091a2b3c4d5e6f7"]
+
+JobId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A job's id.", examples=_EXAMPLES)]
+FileId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A file's id.", examples=_EXAMPLES)]
+TranscriptId = Annotated[
+    str, Path(max_length=128, pattern=_PATTERN, description="A transcript's id.", examples=_EXAMPLES)
+]
+FormatName = Annotated[
+    str, Path(max_length=64, pattern=_PATTERN, description="json, vtt, srt, txt, tsv, rttm.", examples=["vtt"])
+]

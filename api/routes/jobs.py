@@ -1,0 +1,163 @@
+"""Jobs: asked for, looked at, listed, stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BeforeValidator
+from starlette.responses import Response
+
+from api.answers import Answer, refusals, shown
+from api.bodies import read_json
+from api.deps import App, Caller, Parts
+from api.idempotency import IdempotencyKey, checked_key, digest_of, once
+from api.ids import JobId
+from api.paging import Cursor, Limit
+from api.schemas import AcceptedView, JobList, JobView
+from api.submission import checked_request, create_job
+from api.views import job_view, links_of
+from speech.jobs import Job, JobStatus
+
+router = APIRouter(tags=["jobs"])
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/TranscribeRequest"},
+                "examples": {
+                    "one file": {"value": {"file_ids": ["0193a1b2c3d47e6f8091a2b3c4d5e6f7"]}},
+                    "subtitles": {
+                        "value": {
+                            "file_ids": ["0193a1b2c3d47e6f8091a2b3c4d5e6f7"],
+                            "language": "en",
+                            "output_formats": ["json", "vtt", "srt"],
+                            "subtitles": {"max_line_width": 38},
+                        }
+                    },
+                    "a URL": {"value": {"urls": ["https://example.com/talk.mp3"], "metadata": {"call": 17}}},
+                },
+            }
+        },
+    }
+}
+_ACCEPTED_HEADERS = {202: {"headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}}}}
+
+
+def _plus(value: Any) -> Any:
+    """In a query, an unescaped + means a space: 10:00+02:00 comes as 10:00 02:00."""
+    return value.replace(" ", "+") if isinstance(value, str) else value
+
+
+CreatedAfter = Annotated[
+    AwareDatetime | None,
+    BeforeValidator(_plus),
+    Query(description="Only jobs that are newer; ISO 8601 with an offset or Z.", examples=["2026-05-04T09:30:00Z"]),
+]
+
+
+@router.post(
+    "/transcribe",
+    operation_id="transcribe",
+    summary="Ask for a transcription",
+    status_code=202,
+    response_model=AcceptedView,
+    responses={**_ACCEPTED_HEADERS, **refusals(404, 408, 409, 413, 415, 422)},
+    openapi_extra=_BODY,
+)
+async def transcribe(request: Request, parts: App, caller: Caller, idempotency_key: IdempotencyKey = None) -> Response:
+    """Check the request to the end, store the job, and answer: once accepted, it runs, whatever is restarted.
+
+    What the provider, the model or this server does not offer is refused here, naming the field.
+    """
+    key = checked_key(idempotency_key)
+    body = await read_json(request)
+
+    async def accept(job_id: str) -> Answer:
+        wanted = await checked_request(body, parts)
+        return await _accepted(parts, await create_job(parts, caller.owner_id, wanted, job_id))
+
+    answer = await once(parts.store, caller.owner_id, "transcribe", key, digest_of(body) if key else "", accept)
+    return answer.response({"Location": json.loads(answer.body)["links"]["self"]})
+
+
+async def _accepted(parts: Parts, job: Job) -> Answer:
+    position = await parts.store.jobs.queue_position(job)
+    waiting = await parts.freshness.silent_since() is not None
+    message = (
+        "Accepted. The orchestrator (Prefect) is not being reached now: the job runs as soon as it is back."
+        if waiting
+        else "Accepted."
+    )
+    view = AcceptedView(
+        job_id=job.job_id,
+        status=job.status,
+        message=message,
+        files_count=len(job.files),
+        queue_position=position,
+        links=links_of(job.job_id),
+    )
+    return Answer.of(view, 202)
+
+
+async def _view(parts: Parts, job: Job) -> JobView:
+    return job_view(
+        job,
+        queue_position=await parts.store.jobs.queue_position(job),
+        stale_since=await parts.freshness.stale_since(job),
+        prefect_ui=parts.settings.prefect_ui,
+    )
+
+
+@router.get(
+    "/jobs/{job_id}",
+    operation_id="get_job",
+    summary="How far a job is",
+    response_model=JobView,
+    responses=refusals(404, 422),
+)
+@router.get(
+    "/transcribe/jobs/{job_id}",
+    operation_id="get_transcribe_job",
+    summary="How far a job is (older address)",
+    response_model=JobView,
+    responses=refusals(404, 422),
+)
+async def get_job(job_id: JobId, parts: App, caller: Caller) -> Response:
+    """Status, stage and progress of the job and of each of its files; at most a second behind the flow run."""
+    return shown(await _view(parts, await parts.store.jobs.get(caller.owner_id, job_id)))
+
+
+@router.get(
+    "/jobs", operation_id="list_jobs", summary="The jobs, newest first", response_model=JobList, responses=refusals(422)
+)
+async def list_jobs(
+    parts: App,
+    caller: Caller,
+    status: Annotated[JobStatus | None, Query(description="Only jobs with this status.")] = None,
+    created_after: CreatedAfter = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """A page of jobs; `next_cursor` leads to the next one."""
+    jobs, following = await parts.store.jobs.list(
+        caller.owner_id, status=status, created_after=created_after, limit=limit, cursor=cursor
+    )
+    return shown(JobList(jobs=[await _view(parts, job) for job in jobs], next_cursor=following))
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    operation_id="cancel_job",
+    summary="Stop a job",
+    status_code=202,
+    response_model=JobView,
+    responses=refusals(404, 409, 422),
+)
+async def cancel_job(job_id: JobId, parts: App, caller: Caller) -> Response:
+    """`cancelled` when it was queued, `cancelling` when it runs; asking again answers the same. 409 `job_finished`."""
+    job = await parts.store.jobs.request_cancel(caller.owner_id, job_id)
+    return Answer.of(await _view(parts, job), 202).response()

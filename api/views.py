@@ -1,0 +1,89 @@
+"""Stored things as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from api import schemas
+from speech.formats import FORMATS
+from speech.jobs import FileStatus, Job, JobFile, StoredFile
+from storage.transcripts import TranscriptRow
+
+API = "/api/v1"
+
+
+def file_view(file: StoredFile) -> schemas.FileView:
+    """A file, as an upload answers it."""
+    return schemas.FileView(**_file(file))
+
+
+def stored_file_view(file: StoredFile) -> schemas.StoredFileView:
+    """A file by its id."""
+    return schemas.StoredFileView(**_file(file), created_at=file.created_at)
+
+
+def _file(file: StoredFile) -> dict[str, object]:
+    return {name: getattr(file, name) for name in schemas.FileView.model_fields}
+
+
+def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | None, prefect_ui: str) -> schemas.JobView:
+    """A job with its files; ``prefect_ui`` is where people open Prefect's pages."""
+    return schemas.JobView(
+        job_id=job.job_id,
+        status=job.status,
+        progress=job.progress,
+        stage=job.stage,
+        attempt=job.attempt,
+        current_file=next((file.filename for file in job.files if file.status is FileStatus.PROCESSING), None),
+        total_files=len(job.files),
+        files_failed=sum(file.status is FileStatus.FAILED for file in job.files),
+        files=[_job_file(file) for file in job.files],
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        expires_at=job.expires_at,
+        queue_position=queue_position,
+        priority=job.priority,
+        error=job.error,
+        error_code=job.error_code,
+        metadata=job.metadata,
+        flow_run_id=job.flow_run_id,
+        flow_run_url=f"{prefect_ui}/runs/flow-run/{job.flow_run_id}" if job.flow_run_id else None,
+        stale_since=stale_since,
+    )
+
+
+def _job_file(file: JobFile) -> schemas.JobFileView:
+    return schemas.JobFileView(
+        file_id=file.file_id,
+        filename=file.filename,
+        status=file.status,
+        stage=file.stage,
+        progress=file.progress,
+        error=file.error,
+        error_code=file.error_code,
+        transcript_id=file.transcript_id,
+        provider=file.provider,
+        model=file.model,
+        providers_tried=list(file.providers_tried),
+    )
+
+
+def links_of(job_id: str) -> schemas.JobLinks:
+    """Where a client goes on from a job."""
+    return schemas.JobLinks(self=f"{API}/jobs/{job_id}", results=f"{API}/results/{job_id}")
+
+
+def transcript_view(row: TranscriptRow) -> schemas.TranscriptView:
+    """A transcript in a job's results."""
+    return schemas.TranscriptView(**_transcript(row))
+
+
+def transcript_detail(row: TranscriptRow) -> schemas.TranscriptDetail:
+    """A transcript by its own id."""
+    return schemas.TranscriptDetail(**_transcript(row), job_id=row.job_id)
+
+
+def _transcript(row: TranscriptRow) -> dict[str, object]:
+    shown = {name: getattr(row, name) for name in schemas.TranscriptView.model_fields if name != "available_formats"}
+    return {**shown, "available_formats": list(FORMATS)}
