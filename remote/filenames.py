@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from email.message import Message
 from urllib.parse import unquote
@@ -9,13 +10,15 @@ from urllib.parse import unquote
 FALLBACK = "audio"
 MAX_BYTES = 255
 _LONGEST_SUFFIX = 16
+_EXTENDED = re.compile(r"(?:^|;)\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
 def clean(name: str) -> str:
     """One name without folders, control or formatting characters; at most 255 bytes of UTF-8; never empty."""
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(" " if char.isspace() else char for char in base if unicodedata.category(char)[0] != "C")
-    trimmed = _shortened(visible.strip(" "))
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    spaced = (" " if char.isspace() else char for char in base)
+    visible = "".join(char for char in spaced if unicodedata.category(char)[0] != "C")
+    trimmed = _shortened(unicodedata.normalize("NFC", visible).strip(" "))
     return FALLBACK if not trimmed.strip(". ") else trimmed
 
 
@@ -33,6 +36,9 @@ def from_disposition(value: str | None) -> str | None:
     """The file name of a Content-Disposition header (RFC 6266), cleaned; None when it names none."""
     if not value:
         return None
+    extended = _EXTENDED.search(value)
+    if extended:
+        return clean(unquote(extended[1], errors="replace"))
     message = Message()
     message["content-disposition"] = value
     name = message.get_filename()

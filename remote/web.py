@@ -161,6 +161,6 @@ def _connection_errors(host: str) -> Iterator[None]:
     except httpcore.ProtocolError as error:
         raise DownloadFailed(f"{host} broke off, or does not speak HTTP as it should.") from error
     except httpcore.NetworkError as error:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
             raise DownloadFailed(f"The certificate of {host} is not to be trusted.") from error
         raise DownloadFailed(f"{host} could not be reached, or the connection broke.") from error
