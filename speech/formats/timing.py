@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil
 
 from speech.options import SubtitleOptions
@@ -74,8 +75,8 @@ def readable(cues: Sequence[Cue], options: SubtitleOptions, end_ms: int) -> list
     None reaches into the next one, lasts longer than ``max_duration`` for that, or goes on after ``end_ms``; one
     that lasts longer though it needs no such time ends early.
     """
-    following = [cue.start_ms for cue in cues[1:]] + [end_ms]
-    return [_readable(cue, border, options) for cue, border in zip(cues, following, strict=True)]
+    borders = chain((cue.start_ms for cue in cues[1:]), (end_ms,))
+    return [_readable(cue, border, options) for cue, border in zip(cues, borders, strict=False)]
 
 
 def _readable(cue: Cue, border: int, options: SubtitleOptions) -> Cue:

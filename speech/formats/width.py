@@ -16,7 +16,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Mn", "Me", "Zl", "Zp"})
 
 def columns(text: str) -> int:
     """Columns that the text takes on one line."""
-    return len(text) if text.isascii() else sum(map(_column, text))
+    return len(text) if text.isascii() and text.isprintable() else sum(map(_column, text))
 
 
 def visible(text: str) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_every_error_survives_pickling_with_all_it_carries(kind: type[SpeechErro
         "provider": "faster_whisper",
         "retry_after": 1.5,
     }
-    arguments = [given[name] for name in list(inspect.signature(kind.__init__).parameters)[1:]]
+    arguments: list[Any] = [given[name] for name in list(inspect.signature(kind.__init__).parameters)[1:]]
     error = kind(*arguments)
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind

@@ -117,7 +117,7 @@ def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: s
 
 
 def test_defaults_are_filled_in_from_the_data_folder(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, data_dir=tmp_path)
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/woa.db"
     assert settings.blobs == str(tmp_path / "blobs")
     assert (settings.models, settings.spool) == (tmp_path / "models", tmp_path / "spool")
@@ -127,7 +127,7 @@ def test_defaults_are_filled_in_from_the_data_folder(tmp_path: Path) -> None:
 
 def test_what_is_set_is_used(tmp_path: Path) -> None:
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         database_url="postgresql+asyncpg://u:p@h/n",
         blob_url="s3://b/p",
         models_dir=tmp_path / "m",

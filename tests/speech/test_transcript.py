@@ -57,7 +57,8 @@ def test_text_is_the_words_and_nothing_is_blank(segments: list[Segment], duratio
 @given(wild, wild_durations)
 def test_confidences_are_probabilities(segments: list[Segment], duration: float) -> None:
     kept = ordered(segments, duration)
-    given_out = [each.confidence for segment in kept for each in (segment, *segment.words)]
+    given_out = [segment.confidence for segment in kept]
+    given_out += [word.confidence for segment in kept for word in segment.words]
     assert all(confidence is None or 0 <= confidence <= 1 for confidence in given_out)
 
 
