@@ -89,16 +89,16 @@ def _write_all(spool: BinaryIO, piece: bytes) -> None:
 
 def _check_whole(sound: Sound, promised: float | None) -> None:
     """Refuse a recording that is mostly missing. Gaps in the time stamps alone are no damage: recorders leave them."""
-    if promised is None:
-        return
-    kept = sound.decoded if sound.broken_at is not None else max(sound.decoded, sound.reached)
-    if kept >= _ENOUGH * promised:
+    broken = sound.broken_at is not None
+    whole = promised or (sound.reached if broken else 0.0)
+    kept = sound.decoded if broken else max(sound.decoded, sound.reached)
+    if kept >= _ENOUGH * whole:
         return
     if sound.broken_at is not None and sound.broken_at < sound.decoded:
         raise InvalidAudio(
             f"The file is damaged from {sound.broken_at:.1f} s on: "
-            f"only {sound.decoded:.1f} of its {promised:.1f} s can be decoded."
+            f"only {sound.decoded:.1f} of its {whole:.1f} s can be decoded."
         )
     raise InvalidAudio(
-        f"The file is damaged or incomplete: it breaks off at {kept:.1f} s of the {promised:.1f} s that it promises."
+        f"The file is damaged or incomplete: it breaks off at {kept:.1f} s of the {whole:.1f} s that it promises."
     )
