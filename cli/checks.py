@@ -158,11 +158,12 @@ def _prefect(settings: Settings) -> Check:
 
 
 def _access(settings: Settings) -> Check:
+    from api.principal import is_loopback
+
     where = f"{settings.api_host}:{settings.api_port}"
-    any_key = asyncio.run(_any_key(settings))
-    if any_key:
+    if asyncio.run(_any_key(settings)):
         return Check("access", State.OK, f"{where}, with a key")
-    if settings.api_host in ("127.0.0.1", "::1", "localhost"):
+    if is_loopback(settings.api_host):
         return Check("access", State.OK, f"{where}, this machine only, without a key")
     if settings.allow_anonymous:
         return Check("access", State.WARN, f"{where}, anybody", "Create a key: `woa keys create NAME`.")

@@ -53,11 +53,8 @@ def pull(
     for name in names:
         store.check(name)
     for name in names:
-        if store.installed(name):
+        if not pull_one(store, name):
             tell(f"{name} is installed already.")
-            continue
-        with bar(f"Pulling {name}") as progress:
-            store.path(name, lambda done, total: progress.update(done, total, f"of {size(total)}" if total else None))
     paths = {store.path(name) for name in names}
     pulled = [found for found in store.list() if found.path in paths]
     if as_json:
@@ -81,6 +78,15 @@ def remove(
         emit_json({"name": name, "removed": removed})
     else:
         tell(f"{name} is removed." if removed else f"{name} was not installed.")
+
+
+def pull_one(store: WeightStore, name: str) -> bool:
+    """Fetch a model and show how far it is; false when it was there."""
+    if store.installed(name):
+        return False
+    with bar(f"Pulling {name}") as progress:
+        store.path(name, lambda done, total: progress.update(done, total, f"of {size(total)}" if total else None))
+    return True
 
 
 def _store() -> WeightStore:

@@ -24,19 +24,19 @@ def restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-def follow_supervisor() -> None:
+def follow_supervisor(grace_seconds: float = GRACE_SECONDS) -> None:
     """End this process group when standard input closes.
 
     The supervisor holds the other end and never writes: it closes when the supervisor dies, even by SIGKILL. The
-    group is asked to stop first, and killed after ``GRACE_SECONDS``.
+    group is asked to stop first, and killed after ``grace_seconds``.
     """
-    threading.Thread(target=_watch, args=(sys.stdin.fileno(),), name="follow-supervisor", daemon=True).start()
+    threading.Thread(target=_watch, args=(sys.stdin.fileno(), grace_seconds), daemon=True).start()
 
 
-def _watch(descriptor: int) -> None:
+def _watch(descriptor: int, grace_seconds: float) -> None:
     with suppress(OSError):
         while os.read(descriptor, 64):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
+    time.sleep(grace_seconds)
     os.killpg(os.getpgid(0), signal.SIGKILL)

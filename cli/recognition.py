@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cli.inputs import Input
+from cli.models import pull_one
 from cli.terminal import Bar, bar, size
 from speech.errors import SpeechError
 
@@ -176,13 +177,8 @@ class InProcess:
 
     def _pull_model(self) -> None:
         model = self._runtime.registry.check(self._request).model
-        weights = self._runtime.weights
-        if self._request.provider != "faster_whisper" or weights.installed(model):
-            return
-        with bar(f"Pulling {model}") as progress:
-            weights.path(
-                model, lambda done, total: progress.update(done, total, f"of {size(total)}" if total else None)
-            )
+        if self._runtime.weights.entry(model) is not None:
+            pull_one(self._runtime.weights, model)
 
     def _download(self, url: str, target: Path) -> Path:
         from remote.download import download

@@ -13,20 +13,11 @@ import typer
 
 from cli.deploy import apply_when_possible
 from cli.terminal import colours
-from speech.errors import SpeechError
 
 if TYPE_CHECKING:
     from speech.settings import Settings
 
 SUPERVISED = typer.Option(False, "--supervised", hidden=True, help="End when standard input does.")
-GRACE_SECONDS = 3
-"""How long requests in work may take once the API is told to stop."""
-
-
-class NotExposed(SpeechError):
-    """The API does not listen to the network while anybody could call it."""
-
-    code = "not_exposed"
 
 
 def register(app: typer.Typer) -> None:
@@ -43,20 +34,9 @@ def api(supervised: bool = SUPERVISED) -> None:
     Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa api
     """
     settings = _begin("api", supervised=supervised)
-    import uvicorn
+    from api.server import serve
 
-    from api.app import create_app
-
-    _refuse_exposure(settings)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    serve(settings)
 
 
 def worker(supervised: bool = SUPERVISED) -> None:
@@ -128,15 +108,3 @@ def _serve(settings: Settings, work: Callable[[Settings, asyncio.Event], Awaitab
         await work(settings, stop)
 
     asyncio.run(run())
-
-
-def _refuse_exposure(settings: Settings) -> None:
-    from cli.running import with_store
-
-    if settings.api_host in ("127.0.0.1", "::1", "localhost") or settings.allow_anonymous:
-        return
-    if not with_store(settings, lambda store: store.keys.any()):
-        raise NotExposed(
-            f"Without any API key the server listens on this machine only, not on {settings.api_host}: "
-            "create a key with `woa keys create NAME`, or set WOA_ALLOW_ANONYMOUS=true."
-        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.parent import follow_supervisor, restore_signals
 from cli.terminal import emit, emit_line, tell
 from speech.errors import SpeechError
 
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from cli.supervisor import Part
     from speech.settings import Settings
 
+SUPERVISED = typer.Option(False, "--supervised", hidden=True, help="End when standard input does.")
+GRACE_SECONDS = 25.0
+"""How long all parts together may take to stop when whoever started this is gone."""
 RUN = (sys.executable, "-P", "-m", "cli.main")
-STOP_SECONDS = {"api": 4.0, "control": 3.0, "prefect": 5.0}
+STOP_SECONDS = {"api": 5.0, "control": 3.0, "prefect": 5.0}
 DRAIN_SECONDS = 2.0
-"""How long jobs may go on once all stops, unless the settings say; those that do not end by then go on at the next start."""
+"""How long jobs may go on once all stops, unless the settings say; what does not end goes on at the next start."""
 LET_GO_SECONDS = 7.0
 """What a worker needs beyond that to give its jobs back."""
 
@@ -47,6 +51,7 @@ def serve(
     as_json: bool = typer.Option(
         False, "--json", help="Print one JSON object a line on standard output when a part, and when all, is ready."
     ),
+    supervised: bool = SUPERVISED,
 ) -> None:
     """Start API, Prefect server, control and worker; one Ctrl-C stops them all and loses nothing.
 
@@ -57,6 +62,9 @@ def serve(
     """
     from cli.configuration import read_settings
 
+    restore_signals()
+    if supervised:
+        follow_supervisor(GRACE_SECONDS)
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with _alone(settings):
@@ -100,12 +108,13 @@ def _run(settings: Settings, *, as_json: bool) -> None:
 
     def on_ready(name: str, seconds: float) -> None:
         if as_json:
-            emit_line({"ready": name, "seconds": round(seconds, 1)})
+            url = {"url": _addresses(settings)["api"]} if name == "api" else {}
+            emit_line({"ready": name, "seconds": round(seconds, 1), **url})
         lines("woa", f"{name} is ready after {seconds:.1f} s.")
 
     def on_all_ready(seconds: float) -> None:
         if as_json:
-            emit_line({"serving": _addresses(settings), "seconds": round(seconds, 1)})
+            emit_line({"ready": "everything", "seconds": round(seconds, 1), **_addresses(settings)})
         else:
             emit(_block(settings, seconds))
 
@@ -168,7 +177,13 @@ def _addresses(settings: Settings) -> dict[str, str]:
     from cli.ports import reachable
 
     api = f"http://{reachable(settings.api_host)}:{settings.api_port}"
-    return {"api": api, "docs": f"{api}/docs", "prefect_ui": settings.prefect_ui, "data": str(settings.data_dir)}
+    return {
+        "api": api,
+        "docs": f"{api}/docs",
+        "prefect": settings.prefect,
+        "prefect_ui": settings.prefect_ui,
+        "data": str(settings.data_dir),
+    }
 
 
 def _block(settings: Settings, seconds: float) -> str:
