@@ -6,7 +6,7 @@
     ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlNotFound · UrlRefused
     ├─ UnknownProvider · UnsupportedOption · PolicyRefused
     ├─ ModelNotFound · ModelUnavailable
-    ├─ JobCancelled · JobTimedOut · AttemptSuperseded
+    ├─ JobCancelled · JobTimedOut · UnexpectedError · AttemptSuperseded
     └─ ProviderError(message, provider, retry_after)
        ├─ retryable: ProviderUnavailable · ProviderTimeout · RateLimited
        └─ permanent: ProviderRejected · AuthenticationFailed · QuotaExhausted · ProviderProtocolError
@@ -114,6 +114,12 @@ class JobTimedOut(SpeechError):
     """The job, or one of its steps, ran longer than it may."""
 
     code = "job_timed_out"
+
+
+class UnexpectedError(SpeechError):
+    """A bug, or an error of a library that nobody foresaw; the log of the process says more."""
+
+    code = "internal_error"
 
 
 class AttemptSuperseded(SpeechError):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestration.handover import asked_to_leave
 from pipeline.runtime import Runtime
+from speech.errors import JobCancelled, JobTimedOut
 from speech.jobs import Stage
 from storage.attempts import Attempt
 
@@ -32,6 +36,7 @@ class JobObserver:
     _written_stage: Stage | None = None
     _looked_at: float = field(default_factory=time.monotonic)
     _cancelled: bool = False
+    _deadline: float = math.inf
 
     def progress(self, stage: Stage, fraction: float) -> None:
         """Write the progress when the stage changes, else now and then."""
@@ -44,12 +49,30 @@ class JobObserver:
         self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
 
     def cancelled(self) -> bool:
-        """Whether the job is to stop, or the worker wants to leave; once true, always true."""
-        if asked_to_leave():
-            return True
+        """Whether to stop: the job was cancelled, the step's time is over, or the worker wants to leave."""
         moment = time.monotonic()
+        if moment > self._deadline or asked_to_leave():
+            return True
         if not self._cancelled and moment - self._looked_at >= SECONDS_BETWEEN_LOOKS:
             self._looked_at = moment
             job_id = self.attempt.job.job_id
             self._cancelled = self.runtime.wait(self.runtime.store.attempts.cancel_requested(job_id))
         return self._cancelled
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Give the block that many seconds; a step that stops because they are over has timed out.
+
+        Raises:
+            JobTimedOut: then.
+
+        """
+        self._deadline = time.monotonic() + seconds
+        try:
+            yield
+        except JobCancelled:
+            if time.monotonic() > self._deadline:
+                raise JobTimedOut("A step took longer than it may.") from None
+            raise
+        finally:
+            self._deadline = math.inf

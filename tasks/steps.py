@@ -2,14 +2,17 @@
 
 Retries with backoff and jitter, and only for errors that say of themselves that another try may help. What a step
 yields is kept by the step itself under its own key (pipeline/steps.py), so a run that starts again repeats nothing.
-Tasks give Prefect nothing to store: no text may reach its database.
+Tasks give Prefect nothing to store, and errors nothing to quote: no text may reach its database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from prefect import State, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
@@ -21,9 +24,11 @@ from pipeline.observer import go_on
 from pipeline.prepare import prepare as prepare_recording
 from pipeline.recognise import recognise as recognise_recording
 from pipeline.render import keep_transcript, render_early, with_stages
-from speech.errors import SpeechError
+from speech.errors import SpeechError, UnexpectedError
 from speech.jobs import Stage
 from tasks.work import FileWork
+
+log = structlog.get_logger(__name__)
 
 RETRIES = 3
 HOURS = 3600.0
@@ -35,23 +40,44 @@ def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> 
         state.result()
     except SpeechError as error:
         return error.retryable
-    except Exception:  # noqa: BLE001 - a bug is not a network fault
-        return False
     return False
 
 
 def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Task[[FileWork], None]]:
-    """Make a function a task: its name in Prefect, and how long it may take."""
-    return task(
-        name=name,
-        timeout_seconds=seconds,
-        persist_result=False,
-        cache_policy=NO_CACHE,
-        retries=RETRIES,
-        retry_delay_seconds=exponential_backoff(backoff_factor=1),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=worth_another_try,
-    )
+    """Make a function a task: its name in Prefect, and how many seconds it may take.
+
+    The time is kept by the observer that every step asks, not by Prefect, which cannot interrupt a thread.
+    """
+
+    def made(function: Callable[[FileWork], None]) -> Task[[FileWork], None]:
+        @functools.wraps(function)
+        def guarded(work: FileWork) -> None:
+            with work.observer.deadline(seconds), without_foreign_words():
+                function(work)
+
+        return task(
+            name=name,
+            persist_result=False,
+            cache_policy=NO_CACHE,
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(backoff_factor=1),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=worth_another_try,
+        )(guarded)
+
+    return made
+
+
+@contextmanager
+def without_foreign_words() -> Iterator[None]:
+    """Let no error of a library through: Prefect stores what errors say, and theirs may quote text or addresses."""
+    try:
+        yield
+    except SpeechError:
+        raise
+    except Exception as error:
+        log.exception("unexpected error in a step")
+        raise UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).") from None
 
 
 @step("fetch", 2 * HOURS)

@@ -6,22 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 
-import structlog
-
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised
 from pipeline.recording import Recording, stored_recording
 from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
-from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, SpeechError
+from speech.errors import AttemptSuperseded, JobCancelled, SpeechError
 from speech.jobs import JobFile, StoredFile
 from speech.options import TranscribeRequest
 from speech.transcript import Transcript
 from storage.attempts import Attempt
 from tasks.observer import JobObserver
-
-log = structlog.get_logger(__name__)
 
 
 class FileWork:
@@ -72,11 +68,6 @@ class FileWork:
             raise
         except SpeechError as error:
             self._fail(error.code, error.message)
-        except TimeoutError:
-            self._fail(JobTimedOut.code, "A step took longer than it may.")
-        except Exception as error:
-            log.exception("file failed", file_id=self.file.file_id)
-            self._fail(SpeechError.code, f"The server met an unexpected error ({type(error).__name__}).")
 
     def _fail(self, code: str, message: str) -> None:
         self.runtime.wait(self.runtime.store.attempts.file_failed(self.attempt, self.file.file_id, code, message))

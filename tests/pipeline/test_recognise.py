@@ -117,7 +117,5 @@ def test_words_return_to_the_time_line_of_the_recording(recording: Recording, co
 
 def test_a_repeated_attempt_writes_the_same_transcript(recording: Recording) -> None:
     assert transcript_id("job", "file", "x") == transcript_id("job", "file", "x")
-    assert (
-        len({transcript_id("job", "file", "x"), transcript_id("job", "other", "x"), transcript_id("b", "file", "x")})
-        == 3
-    )
+    others = {transcript_id("job", "other", "x"), transcript_id("b", "file", "x")}
+    assert transcript_id("job", "file", "x") not in others

@@ -1,0 +1,139 @@
+"""The flow: what each end of a job leaves behind, with real storage, audio and Prefect, and a provider on a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speech.errors import ProviderRejected, ProviderUnavailable
+from speech.jobs import FileStatus
+from tests.flows.conftest import Bench, failing, tries
+
+pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture
+def damaged(jfk: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "damaged.flac"
+    path.write_bytes(jfk.read_bytes()[:50_000])
+    return path
+
+
+def ended(state: Any) -> tuple[str, str]:
+    assert state is not None
+    return state.type.value, state.message or ""
+
+
+def test_a_job_runs_to_its_end(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk), output_formats=["vtt"])
+    assert ended(bench.run(job))[0] == "COMPLETED"
+    (file,) = bench.job(job).files
+    assert (file.status, file.progress, file.provider, file.model) == (FileStatus.COMPLETED, 100, "scripted", "one")
+    (row,) = bench.runtime.wait(bench.runtime.store.transcripts.of_job("default", job.job_id))
+    folder = row.blob_key.rsplit("/", 1)[0]
+    assert bench.runtime.store.blobs.read(f"{folder}/rendered/vtt").startswith(b"WEBVTT")
+    assert (row.words_count, row.language, row.transcript_id) == (1, "it", file.transcript_id)
+
+
+def test_nothing_of_the_work_stays_on_the_disk(bench: Bench, jfk: Path) -> None:
+    bench.run(bench.submitted(file_ids=bench.stored(jfk)))
+    assert not [path for path in bench.runtime.settings.spool.rglob("*") if path.is_file() and path.name != "lock"]
+
+
+def test_what_may_pass_is_tried_again(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(ProviderUnavailable("busy", "scripted"), ProviderUnavailable("busy", "scripted"))
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    assert ended(bench.run(job))[0] == "COMPLETED"
+    assert tries() == 3
+
+
+def test_what_will_not_pass_is_not_tried_again(bench: Bench, jfk: Path) -> None:
+    failing(ProviderRejected("The provider does not take this.", "scripted"))
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    kind, message = ended(bench.run(job))
+    assert (kind, message) == ("FAILED", "provider_rejected: The provider does not take this.")
+    assert tries() == 1
+    assert bench.job(job).error_code == "provider_rejected"
+
+
+def test_a_bug_tells_clients_and_prefect_nothing(bench: Bench, jfk: Path) -> None:
+    failing(ZeroDivisionError("the text that was spoken"))
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    kind, message = ended(bench.run(job))
+    assert kind == "FAILED"
+    assert message.startswith("internal_error: ")
+    assert "spoken" not in message
+    assert "spoken" not in (bench.job(job).error or "")
+
+
+def test_one_failing_file_does_not_take_the_others_with_it(bench: Bench, jfk: Path, damaged: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(damaged, jfk))
+    assert ended(bench.run(job))[0] == "COMPLETED"
+    first, second = bench.job(job).files
+    assert (first.status, first.error_code, second.status) == (FileStatus.FAILED, "invalid_audio", FileStatus.COMPLETED)
+
+
+def test_a_url_that_is_refused_fails_its_file_alone(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk), urls=["https://169.254.169.254/latest/meta-data?key=secret"])
+    assert ended(bench.run(job))[0] == "COMPLETED"
+    _, second = bench.job(job).files
+    assert second.error_code == "url_refused"
+    assert "secret" not in (second.error or "")
+
+
+def test_a_job_that_was_cancelled_before_it_began_does_not_begin(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    bench.runtime.wait(bench.runtime.store.jobs.request_cancel("default", job.job_id))
+    assert ended(bench.run(job))[0] == "CANCELLED"
+    assert tries() == 0
+
+
+def test_a_run_of_an_older_submission_lets_go(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    assert bench.run(job, submission=0) is None
+    assert tries() == 0
+
+
+def test_a_second_run_repeats_no_finished_file(bench: Bench, jfk: Path, damaged: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk, damaged))
+    bench.run(job)
+    first = bench.job(job).files[0].transcript_id
+    bench.run(job)
+    assert tries() == 1
+    assert bench.job(job).files[0].transcript_id == first
+    assert bench.job(job).attempt == 2
+
+
+def test_cancelled_in_the_middle(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.observer.SECONDS_BETWEEN_LOOKS", 0.0)
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    store = bench.runtime.store
+    begin = store.attempts.begin
+
+    async def begin_and_cancel(*given: Any, **named: Any) -> Any:
+        attempt = await begin(*given, **named)
+        await store.jobs.request_cancel("default", job.job_id)
+        return attempt
+
+    monkeypatch.setattr(store.attempts, "begin", begin_and_cancel)
+    assert ended(bench.run(job))[0] == "CANCELLED"
+    (file,) = bench.job(job).files
+    assert (file.status, tries()) == (FileStatus.CANCELLED, 0)
+
+
+def test_an_attempt_that_lost_its_token_writes_nothing(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    store = bench.runtime.store
+    finish = store.attempts.file_done
+
+    async def superseded_first(*given: Any, **named: Any) -> Any:
+        await store.attempts.begin(job.job_id, 1, "another-run")
+        return await finish(*given, **named)
+
+    monkeypatch.setattr(store.attempts, "file_done", superseded_first)
+    assert bench.run(job) is None
+    assert bench.runtime.wait(store.transcripts.of_job("default", job.job_id)) == []
