@@ -182,6 +182,7 @@ class ModelPool:
         else:
             return False
         entry.users += 1
+        entry.used_at = self._clock()
         claim.entry = entry
         return True
 

@@ -1,0 +1,131 @@
+"""Turns on a device: bounded, fair, and given up by who is cancelled."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.slots import Slots
+from speech.errors import JobCancelled
+from tests.engine.conftest import PATIENCE
+
+Settle = Callable[[Callable[[], bool]], None]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_no_more_than_so_many_at_once(threads: ThreadPoolExecutor, count: int) -> None:
+    slots, lock = Slots(count), threading.Lock()
+    inside, most = 0, 0
+    full = threading.Barrier(count)
+
+    def work() -> None:
+        nonlocal inside, most
+        with slots.turn():
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            full.wait(PATIENCE)  # passes only when `count` threads hold a turn together
+            with lock:
+                inside -= 1
+
+    for done in [threads.submit(work) for _ in range(count * 6)]:
+        done.result(PATIENCE)
+    assert most == count
+    assert (slots.busy, slots.waiting) == (0, 0)
+
+
+def test_first_come_first_served(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    slots, order = Slots(1), []
+
+    def work(number: int) -> None:
+        with slots.turn():
+            order.append(number)
+
+    with slots.turn():
+        waiting = []
+        for number in range(8):
+            waiting.append(threads.submit(work, number))
+            settle(lambda number=number: slots.waiting == number + 1)
+    for done in waiting:
+        done.result(PATIENCE)
+    assert order == list(range(8))
+
+
+def test_a_short_job_takes_its_turn_between_those_of_a_long_one(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    slots, calls, started = Slots(1), [], threading.Event()
+
+    def long() -> None:
+        for number in range(6):
+            with slots.turn():
+                calls.append("long")
+                if number == 1:
+                    started.set()
+                    settle(lambda: slots.waiting == 1)
+
+    def short() -> None:
+        started.wait(PATIENCE)
+        with slots.turn():
+            calls.append("short")
+
+    for done in (threads.submit(long), threads.submit(short)):
+        done.result(PATIENCE)
+    assert calls == ["long", "long", "short", "long", "long", "long", "long"]
+
+
+def test_who_is_cancelled_leaves_the_line_to_the_next(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    slots, cancelled, served = Slots(1), threading.Event(), []
+
+    def work(name: str, gone: Callable[[], bool] | None) -> None:
+        with slots.turn(gone):
+            served.append(name)
+
+    with slots.turn():
+        first = threads.submit(work, "first", cancelled.is_set)
+        settle(lambda: slots.waiting == 1)
+        second = threads.submit(work, "second", None)
+        settle(lambda: slots.waiting == 2)
+        cancelled.set()
+        with pytest.raises(JobCancelled):
+            first.result(PATIENCE)
+    second.result(PATIENCE)
+    assert served == ["second"]
+    assert (slots.busy, slots.waiting) == (0, 0)
+
+
+def test_whether_a_job_is_cancelled_is_asked_without_holding_anybody_up(
+    threads: ThreadPoolExecutor, settle: Settle
+) -> None:
+    slots, asked, answer = Slots(1), threading.Event(), threading.Event()
+
+    def slow() -> bool:
+        asked.set()
+        return answer.wait(PATIENCE)
+
+    def work() -> None:
+        with slots.turn(slow):
+            raise AssertionError("its turn never came")
+
+    with slots.turn():
+        waiting = threads.submit(work)
+        assert asked.wait(PATIENCE)
+        assert slots.waiting == 1
+    assert slots.busy == 0  # given back though the other one is still being asked
+    answer.set()
+    with pytest.raises(JobCancelled):
+        waiting.result(PATIENCE)
+
+
+def test_a_turn_ends_with_an_error_too() -> None:
+    slots = Slots(1)
+    with pytest.raises(ZeroDivisionError), slots.turn():
+        raise ZeroDivisionError
+    with slots.turn():
+        assert slots.busy == 1
+
+
+def test_a_device_without_slots_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Slots(0)
