@@ -191,12 +191,13 @@ class InProcess:
         return target
 
     def _transcribe(self, path: Path, name: str) -> Words:
+        from audio.limits import Limits
         from audio.probe import probe
         from pipeline.local import transcribe_file
         from pipeline.render import rendered
         from speech.codec import to_json
 
-        duration = probe(path, self._runtime.limits).duration
+        duration = probe(path, Limits.for_probing(self._runtime.settings)).duration
         with bar(name, total=duration or 1.0) as progress:
             transcript = transcribe_file(self._runtime, path, self._request, Shown(progress, duration or 1.0))
         written = {each: rendered(transcript, each, self._request.subtitles) for each in self._formats}
