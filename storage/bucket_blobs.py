@@ -40,6 +40,8 @@ class BucketFolder(BlobFolder):
 
     def open(self, key: str) -> BinaryIO:
         """A seekable reader; BlobMissing."""
+        if self.size(key) is None:  # s3fs would open a folder as well
+            raise missing(key)
         try:
             return cast(BinaryIO, self._files.open(self._path(key), "rb", block_size=_PART_BYTES))
         except FileNotFoundError:
@@ -56,7 +58,6 @@ class BucketFolder(BlobFolder):
                 target.close()
                 target.commit()
             except BaseException:
-                target.autocommit = False
                 target.discard()
                 target.closed = True
                 raise

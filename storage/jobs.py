@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from storage.database import Database
 from storage.errors import Missing
 from storage.ids import new_id
 from storage.marks import mark, marked
-from storage.projection import Projection, apply, submit_again
+from storage.projection import Projection, apply, is_news, submit_again
 from storage.submission import RANKS, UNFINISHED, accept
 from storage.tables import jobs
 
@@ -113,11 +114,25 @@ class Jobs:
 
     async def project(self, job_id: str, submission: int, projection: Projection) -> bool:
         """Bring the job in line with its run; whether it changed. Unlawful and stale news change nothing."""
+        return job_id in await self.project_many({job_id: (submission, projection)})
+
+    async def project_many(self, seen: Mapping[str, tuple[int, Projection]]) -> set[str]:
+        """The same for many jobs, each with its submission; the ids of those that changed.
+
+        All are compared in one read; only what changes a job takes the write lock, each job for itself.
+        """
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(jobs).where(jobs.c.job_id.in_(list(seen))))).mappings().all()
+        news = [row["job_id"] for row in rows if is_news(row, *seen[row["job_id"]])]
+        return {job_id for job_id in news if await self._project(job_id, *seen[job_id])}
+
+    async def _project(self, job_id: str, submission: int, projection: Projection) -> bool:
         async with self._database.writing() as connection:
             row = await locked(connection, job_id)
-            if row is None or row["submission"] != submission:
+            if row is None or not is_news(row, submission, projection):
                 return False
-            return await apply(connection, row, projection)
+            await apply(connection, row, projection)
+            return True
 
     async def resubmit(self, job_id: str) -> bool:
         """Send a job again whose run is gone: once; after that it fails with ``run_lost``, and False is returned."""

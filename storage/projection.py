@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus, Stage, lawful
 from storage.endings import completed_files, end_files, overall_progress, restart_files
+from storage.ids import new_id
 from storage.outbox import OutboxKind, tell
 from storage.tables import job_files, jobs
 
@@ -33,20 +34,30 @@ class Projection:
     observed_at: datetime | None = None
 
 
-async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) -> bool:
-    """Bring the locked job's row in line with its run; whether anything changed."""
+def is_news(row: RowMapping, submission: int, seen: Projection) -> bool:
+    """Whether what was seen of that submission's run changes the job's row, and may."""
     before, after = JobStatus(row["status"]), seen.status
-    if not lawful(before, after) or _stale(row, seen):
+    if row["submission"] != submission or not lawful(before, after) or _stale(row, seen):
         return False
-    if before is after:
-        return await _same(connection, row, seen)
+    if before is not after:
+        return True
+    if after is not JobStatus.PROCESSING:
+        return False
+    resumed = seen.stage is None and row["stage"] == Stage.PAUSED
+    return resumed or any(row[name] != value for name, value in _to_processing(row, seen).items())
+
+
+async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) -> None:
+    """Bring the locked job's row in line with the news of its run."""
+    before, after = JobStatus(row["status"]), seen.status
     if before.finished and not after.finished:
         await _reopen(connection, row)
     values = _STEPS[after](row, seen)
+    if seen.stage is None and row["stage"] == Stage.PAUSED and after is JobStatus.PROCESSING:
+        values["stage"] = str(await _working_stage(connection, row["job_id"]))
     await _write(connection, row, values)
     if after.finished:
         await _end(connection, row, seen)
-    return True
 
 
 def _stale(row: RowMapping, seen: Projection) -> bool:
@@ -56,18 +67,6 @@ def _stale(row: RowMapping, seen: Projection) -> bool:
     if seen.observed_at is not None:
         return bool(seen.observed_at < row["begun_at"])
     return seen.status is JobStatus.QUEUED and seen.started_at is None
-
-
-async def _same(connection: AsyncConnection, row: RowMapping, seen: Projection) -> bool:
-    if seen.status is not JobStatus.PROCESSING:
-        return False
-    values = _to_processing(row, seen)
-    if seen.stage is None and row["stage"] == Stage.PAUSED:
-        values["stage"] = str(await _working_stage(connection, row["job_id"]))
-    changed = {name: value for name, value in values.items() if row[name] != value}
-    if changed:
-        await _write(connection, row, changed)
-    return bool(changed)
 
 
 def _to_queued(row: RowMapping, seen: Projection) -> dict[str, Any]:
@@ -161,8 +160,17 @@ async def submit_again(connection: AsyncConnection, row: RowMapping) -> bool:
         await apply(connection, row, Projection(JobStatus.FAILED, error=lost, error_code="run_lost", observed_at=now()))
         return False
     submission = row["submission"] + 1
-    values = {"submission": submission, "lost_runs": row["lost_runs"] + 1, "flow_run_id": None, "begun_at": None}
-    await _write(connection, row, values | {"status": str(JobStatus.QUEUED), "stage": str(Stage.QUEUED)})
+    values = {
+        "submission": submission,
+        "lost_runs": row["lost_runs"] + 1,
+        "flow_run_id": None,
+        "begun_at": None,
+        # Nobody holds this token: the lost run may write nothing more, and the next attempt counts as a further one.
+        "attempt_token": row["attempt_token"] and new_id(),
+        "status": str(JobStatus.QUEUED),
+        "stage": str(Stage.QUEUED),
+    }
+    await _write(connection, row, values)
     await tell(connection, OutboxKind.SUBMIT, owner_id=row["owner_id"], job_id=row["job_id"], submission=submission)
     return True
 
