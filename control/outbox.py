@@ -1,0 +1,140 @@
+"""The outbox emptied into Prefect: submissions, cancellations, deletions.
+
+What is written here was written in the transaction that made it so, and leaves the table only when Prefect has it.
+A process that dies in between does it again: a run is made under an idempotency key, the rest changes nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from uuid import UUID
+
+import httpx
+import structlog
+from prefect.client.orchestration import PrefectClient
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
+
+from orchestration.runs import cancel
+from storage.outbox import OutboxKind, OutboxRow
+from storage.oversight import Oversight, WatchedJob
+from storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""Calls of Prefect in flight: more only queue there."""
+BATCH = 100
+LONGEST_DELAY = 5.0
+FIRST_DELAY = 0.25
+
+
+class NotDeployed(Exception):
+    """The deployment that jobs are submitted to is not on the Prefect server."""
+
+
+@dataclass
+class Outbox:
+    """Control's hand that tells Prefect. One open client; at most ``AT_ONCE`` calls at a time."""
+
+    client: PrefectClient
+    store: Store
+    deployment: str
+    _deployment_id: UUID | None = None
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def empty(self) -> None:
+        """Tell Prefect all that is due.
+
+        Raises:
+            httpx.TransportError: when Prefect does not answer; what is left stays in the table.
+            NotDeployed: likewise.
+
+        """
+        while rows := await self.store.outbox.due(BATCH):
+            by_job = sorted(rows, key=lambda row: (row.job_id, row.id))
+            groups = [list(group) for _, group in groupby(by_job, key=lambda row: row.job_id)]
+            jobs = await Oversight(self.store.database).jobs({row.job_id for row in rows})
+            outcomes = await asyncio.gather(
+                *(self._tell_in_order(group, jobs.get(group[0].job_id)) for group in groups), return_exceptions=True
+            )
+            _raise_first(outcomes)
+
+    async def _tell_in_order(self, rows: Sequence[OutboxRow], job: WatchedJob | None) -> None:
+        async with self._places:
+            for row in rows:
+                if not await self._tell(row, job):
+                    return
+
+    async def _tell(self, row: OutboxRow, job: WatchedJob | None) -> bool:
+        """Whether it was done; if not, it is due again later, and what comes after it for the same job waits too."""
+        try:
+            await self._act(row, job)
+        except (httpx.TransportError, NotDeployed):
+            raise
+        except httpx.HTTPStatusError as reason:
+            delay = min(LONGEST_DELAY, FIRST_DELAY * 2**row.attempts)
+            said = f"Prefect answered {reason.response.status_code}."
+            log.warning("Prefect refuses", job_id=row.job_id, kind=str(row.kind), status=reason.response.status_code)
+            await self.store.outbox.postpone(row.id, said, delay)
+            return False
+        await self.store.outbox.done(row.id)
+        return True
+
+    async def _act(self, row: OutboxRow, job: WatchedJob | None) -> None:
+        if row.kind is OutboxKind.SUBMIT:
+            await self._submit(row, job)
+        elif row.flow_run_id is None:
+            return
+        elif row.kind is OutboxKind.CANCEL:
+            await cancel(self.client, UUID(row.flow_run_id))
+        else:
+            await self._delete(UUID(row.flow_run_id))
+
+    async def _submit(self, row: OutboxRow, job: WatchedJob | None) -> None:
+        if job is None or job.submission != row.submission or job.cancel_requested_at is not None:
+            return
+        try:
+            run = await self.client.create_flow_run_from_deployment(
+                await self._deployment(),
+                parameters={"job_id": row.job_id, "submission": row.submission},
+                idempotency_key=f"{row.job_id}:{row.submission}",
+                work_queue_name=str(job.priority),
+                name=row.job_id,
+                state=Scheduled(scheduled_time=job.not_before),
+            )
+        except ObjectNotFound as reason:
+            self._deployment_id = None
+            raise self._not_deployed() from reason
+        except httpx.HTTPStatusError as reason:
+            if reason.response.status_code == httpx.codes.NOT_FOUND:
+                self._deployment_id = None
+                raise self._not_deployed() from reason
+            raise
+        await self.store.jobs.submitted(row.job_id, row.submission, str(run.id))
+
+    async def _delete(self, run_id: UUID) -> None:
+        try:
+            await self.client.delete_flow_run(run_id)
+        except ObjectNotFound:
+            return
+
+    async def _deployment(self) -> UUID:
+        if self._deployment_id is None:
+            try:
+                self._deployment_id = (await self.client.read_deployment_by_name(self.deployment)).id
+            except ObjectNotFound as reason:
+                raise self._not_deployed() from reason
+        return self._deployment_id
+
+    def _not_deployed(self) -> NotDeployed:
+        return NotDeployed(f"The deployment {self.deployment} is not on the Prefect server; run `woa deploy`.")
+
+
+def _raise_first(outcomes: Sequence[object]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -1,0 +1,176 @@
+"""Control, the role: outbox, watcher and reconciler, played by one process at a time, which holds a lease."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+from prefect.events import Event
+
+from control.outbox import Outbox
+from control.reading import RunReader
+from control.reconciler import Reconciler
+from control.watcher import Watcher
+from orchestration.client import open_client
+from orchestration.events import listen, run_events
+from orchestration.internals import flow_run_id_of_event
+from orchestration.outages import Outage
+from speech.settings import Settings
+from storage.store import Store
+from storage.wake import CommitSignal
+
+log = structlog.get_logger(__name__)
+
+DEPLOYMENT = "transcribe/transcribe"
+LEASE = "control"
+LEASE_SECONDS = 5.0
+RENEW_SECONDS = 1.5
+LOOK_SECONDS = 0.8
+"""Between two looks: with the look itself it stays below a second."""
+HINT_SECONDS = 0.1
+"""For which hints are gathered, so that a burst of events costs a few reads."""
+PAGE_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+WAKE_SECONDS = 1.0
+
+
+async def run_control(settings: Settings, stop: asyncio.Event, *, deployment: str = DEPLOYMENT) -> None:
+    """Play control's role, or stand by while another process does, until ``stop`` is set.
+
+    Outages of Prefect and of the database are borne.
+    """
+    store = Store.open(settings)
+    try:
+        standing = asyncio.create_task(Candidate(settings, store, deployment).stand_by())
+        await stop.wait()
+        standing.cancel()
+        with suppress(asyncio.CancelledError):
+            await standing
+    finally:
+        await store.close()
+
+
+@dataclass
+class Candidate:
+    """A process that would be control."""
+
+    settings: Settings
+    store: Store
+    deployment: str
+    holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}")
+    _outage: Outage = field(default_factory=lambda: Outage("the database"))
+
+    async def stand_by(self) -> None:
+        """Hold office whenever the lease is free, until cancelled."""
+        migrated = False
+        while True:
+            try:
+                if not migrated:
+                    await self.store.migrate()
+                    migrated = True
+                if await self.store.leases.acquire(LEASE, self.holder, LEASE_SECONDS):
+                    self._outage.over()
+                    await self._hold_office()
+            except Exception as reason:  # noqa: BLE001 - control outlives every outage
+                self._outage.met(reason)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _hold_office(self) -> None:
+        log.info("control begins", holder=self.holder)
+        working = asyncio.create_task(Office(self.settings, self.store, self.deployment).work())
+        try:
+            await self._renew(working)
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            with suppress(Exception):
+                await self.store.leases.release(LEASE, self.holder)
+            log.info("control ends", holder=self.holder)
+
+    async def _renew(self, working: asyncio.Task[None]) -> None:
+        """Return when the lease is lost, or may be."""
+        renewed = time.monotonic()
+        while not working.done() and time.monotonic() - renewed < LEASE_SECONDS:
+            await asyncio.wait({working}, timeout=RENEW_SECONDS)
+            try:
+                if not await self.store.leases.acquire(LEASE, self.holder, LEASE_SECONDS):
+                    return
+                renewed = time.monotonic()
+                self._outage.over()
+            except Exception as reason:  # noqa: BLE001 - the lease runs out by itself when this lasts
+                self._outage.met(reason)
+
+
+@dataclass
+class Office:
+    """What the holder of the lease does."""
+
+    settings: Settings
+    store: Store
+    deployment: str
+
+    async def work(self) -> None:
+        """Do all of it, until cancelled."""
+        async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
+            outbox = Outbox(client, self.store, self.deployment)
+            watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
+            reconciler = Reconciler(client, self.store)
+            hint = asyncio.Event()
+
+            async def look() -> None:
+                await reconciler.reconcile(await watcher.look())
+
+            async def page() -> None:
+                await watcher.look_at_next_page()
+                await watcher.submit_stranded()
+
+            async def hints() -> None:
+                await hint.wait()
+                await asyncio.sleep(HINT_SECONDS)
+                hint.clear()
+                await watcher.look_at_hints()
+
+            def heard(event: Event) -> None:
+                run_id = flow_run_id_of_event(event.resource.id)
+                if run_id is not None and not event.event.endswith(".heartbeat"):
+                    watcher.hinted.add(run_id)
+                    hint.set()
+
+            group.create_task(self._send(outbox))
+            group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
+            group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
+            group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))
+            group.create_task(listen(self.settings, run_events(), heard))
+
+    async def _send(self, outbox: Outbox) -> None:
+        signal = CommitSignal(self.store.database)
+
+        async def send() -> None:
+            await signal.wait(WAKE_SECONDS)
+            await outbox.empty()
+
+        try:
+            await _again(send, "Prefect or the database, when submitting", 0.0)
+        finally:
+            await signal.close()
+
+
+async def _again(work: Callable[[], Awaitable[None]], what: str, pause: float) -> None:
+    """Do it again and again, ``pause`` apart; an outage is said once, and waited for."""
+    outage = Outage(what)
+    while True:
+        try:
+            await work()
+            outage.over()
+        except Exception as reason:  # noqa: BLE001 - control outlives every outage
+            outage.met(reason)
+            await asyncio.sleep(RETRY_SECONDS)
+        await asyncio.sleep(pause)

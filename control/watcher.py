@@ -1,0 +1,129 @@
+"""Jobs kept in line with their flow runs: one look a second at what moves, and at once where an event hints.
+
+However many jobs wait, a look reads only the runs in motion, those that ended lately, and those whose jobs are at
+work. Jobs that wait are gone through page by page beside it, for runs that were deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from prefect.client.schemas.objects import FlowRun
+
+from control.reading import PAGE, Reading, RunReader, job_id_of
+from orchestration.states import read_run
+from speech.clock import now
+from speech.jobs import JobStatus, Stage
+from storage.oversight import Oversight, WatchedJob
+from storage.projection import Projection
+from storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+OVERLAP = timedelta(seconds=30)
+"""How far back a look goes for runs that ended: clocks differ, and a commit may be late."""
+
+
+@dataclass
+class Watcher:
+    """Control's eye on Prefect."""
+
+    reader: RunReader
+    store: Store
+    hinted: set[UUID] = field(default_factory=set)
+    _looked_at: datetime = field(default_factory=now)
+    _position: str = ""
+
+    @property
+    def _jobs(self) -> Oversight:
+        return Oversight(self.store.database)
+
+    async def look(self) -> Reading:
+        """Read all that moves, project it, and note that Prefect was read."""
+        reading = Reading(now())
+        at_work = await self._jobs.at_work()
+        theirs = {UUID(job.flow_run_id) for job in at_work if job.flow_run_id is not None}
+        reading.add(await self.reader.moving(self._looked_at - OVERLAP, theirs))
+        await self._look_at_jobs(reading, at_work)
+        await self._project(reading)
+        self._looked_at = reading.observed_at
+        await self.store.jobs.read_mark()
+        return reading
+
+    async def look_at_hints(self) -> None:
+        """Read the runs that events named since the last time."""
+        wanted, self.hinted = self.hinted, set()
+        reading = Reading(now())
+        try:
+            reading.add(await self.reader.by_ids(wanted))
+        except BaseException:
+            self.hinted |= wanted
+            raise
+        await self._project(reading)
+
+    async def look_at_next_page(self) -> None:
+        """Read the runs of the next unfinished jobs; after the last ones it begins again."""
+        page = await self._jobs.page(self._position, PAGE)
+        self._position = page[-1].job_id if len(page) == PAGE else ""
+        reading = Reading(now())
+        await self._look_at_jobs(reading, page)
+        await self._project(reading)
+
+    async def submit_stranded(self) -> None:
+        """Submit the jobs that have no run and are on nobody's list."""
+        for job in await self._jobs.stranded(PAGE):
+            await self._lost(job)
+
+    async def _look_at_jobs(self, reading: Reading, jobs: Iterable[WatchedJob]) -> None:
+        """Read the runs of these jobs that were not read yet; a run that is gone is replaced."""
+        wanted = {UUID(job.flow_run_id): job for job in jobs if job.flow_run_id is not None}
+        reading.add(await self.reader.by_ids(wanted.keys() - reading.runs.keys()))
+        for run_id, job in wanted.items():
+            if run_id not in reading.runs:
+                await self._lost(job)
+
+    async def _lost(self, job: WatchedJob) -> None:
+        again = await self.store.jobs.resubmit(job.job_id)
+        log.warning("a job's flow run is gone", job_id=job.job_id, submitted_again=again)
+
+    async def _project(self, reading: Reading) -> None:
+        runs = {job_id: run for run in reading.runs.values() if (job_id := job_id_of(run)) is not None}
+        jobs = await self._jobs.jobs(runs.keys())
+        for run in reading.runs.values():
+            job = jobs.get(job_id_of(run) or "")
+            if job is not None and job.flow_run_id == str(run.id):
+                await self._project_one(job, run, reading.observed_at)
+
+    async def _project_one(self, job: WatchedJob, run: FlowRun, observed_at: datetime) -> None:
+        projection = project(run, observed_at)
+        if not _says_more(job, projection):
+            return
+        if await self.store.jobs.project(job.job_id, job.submission, projection):
+            log.info("job changed", job_id=job.job_id, status=str(projection.status), was=str(job.status))
+
+
+def project(run: FlowRun, observed_at: datetime) -> Projection:
+    """What a run says of its job."""
+    seen = read_run(run)
+    ended = seen.status.finished and run.state is not None
+    return Projection(
+        status=seen.status,
+        stage=seen.stage,
+        started_at=run.start_time,
+        completed_at=run.state.timestamp if ended and run.state is not None else None,
+        error=seen.error,
+        error_code=seen.error_code,
+        observed_at=observed_at,
+    )
+
+
+def _says_more(job: WatchedJob, seen: Projection) -> bool:
+    """Whether the projection may change the job: most looks find everything as it was, and write nothing."""
+    if seen.status is not job.status:
+        return True
+    paused = job.stage == Stage.PAUSED
+    return seen.status is JobStatus.PROCESSING and paused is not (seen.stage is Stage.PAUSED)
