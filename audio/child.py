@@ -90,7 +90,7 @@ class _Voice:
         if len(self._line) > _LONGEST_LINE:
             raise DecoderFailed("The decoding process answered nonsense.")
         for line in lines:
-            self.last = json.loads(line)
+            self.last = _message(line)
             if self._heard and "heard" in self.last:
                 self._heard(float(self.last["heard"]))
 
@@ -101,6 +101,16 @@ class _Voice:
     def complaint(self) -> str:
         lines = self._errors.decode(errors="replace").split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise DecoderFailed("The decoding process answered nonsense.")
+    return message
 
 
 def _listen(

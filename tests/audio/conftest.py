@@ -30,7 +30,8 @@ def limits() -> Limits:
 def speech_pcm(audio_folder: Path) -> Pcm:
     """Twenty seconds of a real conversation, int16 mono 16 kHz."""
     raw = (audio_folder / "conversation" / "sample.wav").read_bytes()
-    return np.frombuffer(raw[44 : 44 + 20 * RATE * 2], dtype="<i2").copy()
+    start = raw.index(b"data") + 8
+    return np.frombuffer(raw[start : start + 20 * RATE * 2], dtype="<i2").copy()
 
 
 @pytest.fixture(scope="session")
