@@ -1,7 +1,7 @@
 """SubRip. The format has neither overlaps nor a way to escape: voices are stacked, or take turns.
 
-Text that a reader would take for markup or for a line of times gets an invisible word joiner (U+2060) behind its
-``<``, or before its ``>``: it looks the same, and comes back whole.
+Text that a reader would take for markup (``<b>``, ``{\\an8}``) or for a line of times gets an invisible word joiner
+(U+2060) behind its first mark, or before its ``>``: it looks the same, and comes back whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from speech.options import SubtitleOptions
 from speech.transcript import Transcript
 
 WORD_JOINER = "\N{WORD JOINER}"
-_TAG = re.compile(r"<(?=\s*/?\s*[A-Za-z!][^>]*>)")
+# HTML tags, SubStation's overrides and MicroDVD's styles: what players understand in SubRip.
+_MARKUP = re.compile(r"<(?=\s*/?\s*[A-Za-z!][^>]*>)|\{(?=\\|[A-Za-z]:)")
 
 
 def render(transcript: Transcript, options: SubtitleOptions) -> str:
@@ -24,7 +25,7 @@ def render(transcript: Transcript, options: SubtitleOptions) -> str:
 
 
 def _cue(number: int, cue: Cue) -> str:
-    text = _TAG.sub("<" + WORD_JOINER, "\n".join(cue.lines)).replace("-->", f"--{WORD_JOINER}>")
+    text = _MARKUP.sub(rf"\g<0>{WORD_JOINER}", "\n".join(cue.lines)).replace("-->", f"--{WORD_JOINER}>")
     return f"{number}\n{_timestamp(cue.start_ms)} --> {_timestamp(cue.end_ms)}\n{text}\n"
 
 

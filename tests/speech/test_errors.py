@@ -45,7 +45,7 @@ def test_every_error_can_be_made_without_arguments(kind: type[SpeechError]) -> N
 
 
 def test_codes_are_words_and_each_error_has_its_own() -> None:
-    codes = [kind.code for kind in OURS]
+    codes = [kind.code for kind in OURS if kind is not SpeechError]
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
 

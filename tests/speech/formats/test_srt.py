@@ -14,7 +14,7 @@ from speech.formats.srt import WORD_JOINER
 from speech.options import SubtitleOptions
 from speech.transcript import Speaker, Transcript
 from tests.speech.build import spoken, transcript, written
-from tests.speech.strategies import subtitles, transcripts
+from tests.speech.strategies import few, subtitles, transcripts
 
 DEFAULT = SubtitleOptions()
 
@@ -49,6 +49,7 @@ def test_pysubs2_gives_cues_and_text_back(whole: Transcript, options: SubtitleOp
     assert [(event.start, event.end) for event in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
 
 
+@few
 @given(transcripts(), subtitles)
 def test_webvtt_reads_it_too(whole: Transcript, options: SubtitleOptions) -> None:
     cues = single_cues(whole, options)
@@ -57,6 +58,7 @@ def test_webvtt_reads_it_too(whole: Transcript, options: SubtitleOptions) -> Non
     assert [_bare(caption.raw_text) for caption in read] == [_bare("\n".join(cue.lines)) for cue in cues]
 
 
+@few
 @given(transcripts())
 def test_the_file_is_numbered_blocks_without_blank_lines_inside(whole: Transcript) -> None:
     text = _srt(whole)
@@ -91,7 +93,19 @@ def test_blank_lines_ampersands_and_angle_brackets_in_cues() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["a <i>b</i> c", "x < y and y > z", "<font color=red>", "< B >", "</ u>", "a --> b", "a ---> b", "<3", "1 <2> 3"],
+    [
+        "a <i>b</i> c",
+        "x < y and y > z",
+        "<font color=red>",
+        "< B >",
+        "</ u>",
+        "a --> b",
+        "a ---> b",
+        "<3",
+        "1 <2> 3",
+        "{\\\\an8}up",
+        "{Y:i}so",
+    ],
 )
 def test_what_looks_like_markup_is_text_to_readers(said: str) -> None:
     text = _srt(transcript(written(said)))
@@ -100,7 +114,14 @@ def test_what_looks_like_markup_is_text_to_readers(said: str) -> None:
     assert _bare(event.text) == _bare(item.text) == said
 
 
-@pytest.mark.parametrize("said", ["a < b", "x > y", "<3", "AT&T", '"so"', "1 < 2 and 3 > 2"])
+@pytest.mark.parametrize("said", ["{\\an8}up", "{y:i}so", "<b>so</b>", "a --> b"])
+def test_markup_gets_an_invisible_mark(said: str) -> None:
+    text = _srt(transcript(written(said)))
+    assert said not in text
+    assert said in _bare(text)
+
+
+@pytest.mark.parametrize("said", ["{so}", "a < b", "x > y", "<3", "AT&T", '"so"', "1 < 2 and 3 > 2"])
 def test_what_no_reader_takes_for_markup_is_left_alone(said: str) -> None:
     assert said in _srt(transcript(written(said)))
 

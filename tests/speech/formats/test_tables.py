@@ -12,7 +12,7 @@ from speech.formats import render
 from speech.options import SubtitleOptions
 from speech.transcript import Segment, Speaker, Transcript
 from tests.speech.build import spoken, transcript, written
-from tests.speech.strategies import transcripts
+from tests.speech.strategies import few, transcripts
 
 
 def _render(whole: Transcript, name: str) -> str:
@@ -23,6 +23,7 @@ def _rows(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
 
 
+@few
 @given(transcripts())
 def test_a_reader_of_csv_gives_the_rows_of_tsv_back(whole: Transcript) -> None:
     header, *rows = _rows(_render(whole, "tsv"))
@@ -32,6 +33,7 @@ def test_a_reader_of_csv_gives_the_rows_of_tsv_back(whole: Transcript) -> None:
     ]
 
 
+@few
 @given(transcripts())
 def test_tsv_has_one_line_a_row_and_two_tabs_a_line(whole: Transcript) -> None:
     lines = _render(whole, "tsv").splitlines()
@@ -49,6 +51,7 @@ def test_tsv_without_words_is_the_header() -> None:
     assert _render(transcript(), "tsv") == "start\tend\ttext\n"
 
 
+@few
 @given(transcripts())
 def test_txt_has_one_line_a_segment(whole: Transcript) -> None:
     text = _render(whole, "txt")
@@ -74,6 +77,7 @@ def test_txt_names_speakers() -> None:
     assert _render(whole, "txt") == "SPEAKER_00: Hello.\nAnn: Hi.\nWho?\n"
 
 
+@few
 @given(transcripts())
 def test_rttm_lines_have_ten_fields_and_last(whole: Transcript) -> None:
     lines = _render(whole, "rttm").splitlines()
@@ -112,6 +116,7 @@ def test_rttm_of_a_file_without_a_name() -> None:
     assert _render(whole, "rttm").startswith("SPEAKER audio 1 ")
 
 
+@few
 @given(transcripts())
 def test_json_is_one_line_that_gives_the_transcript_back(whole: Transcript) -> None:
     text = _render(whole, "json")

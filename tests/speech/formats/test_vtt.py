@@ -12,7 +12,7 @@ from speech.formats.cues import parallel_cues
 from speech.options import SubtitleOptions
 from speech.transcript import Speaker, Transcript
 from tests.speech.build import spoken, transcript, written
-from tests.speech.strategies import subtitles, transcripts
+from tests.speech.strategies import few, subtitles, transcripts
 
 DEFAULT = SubtitleOptions()
 
@@ -39,6 +39,7 @@ def test_pysubs2_gives_cues_and_text_back(whole: Transcript, options: SubtitleOp
     assert [(event.start, event.end) for event in read] == [(cue.start_ms, cue.end_ms) for cue in cues]
 
 
+@few
 @given(transcripts())
 def test_the_file_is_blocks_of_utf8_without_blank_lines_inside(whole: Transcript) -> None:
     text = _vtt(whole)
