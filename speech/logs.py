@@ -20,8 +20,9 @@ from speech.redaction import without_secrets
 if TYPE_CHECKING:
     from speech.settings import Settings
 
-_FOREIGN = ("uvicorn", "uvicorn.error", "uvicorn.access", "fastapi", "prefect._internal", "prefect.server", "alembic")
+_FOREIGN = ("uvicorn", "uvicorn.error", "uvicorn.access", "fastapi", "prefect._internal", "prefect.server")
 _NOISY = (
+    "alembic",
     "httpx",
     "httpcore",
     "httpx2",
@@ -114,10 +115,16 @@ def _formatter(form: str, role: str | None, *, colours: bool) -> logging.Formatt
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
+            _without_colours,
             _redact,
             renderer,
         ],
     )
+
+
+def _without_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn says its lines twice, once in colours
+    return event
 
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,0 +1,45 @@
+"""What the tests of the command line share: running it as people do, and as cheaply as possible."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+Woa = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environment(**given: str) -> dict[str, str]:
+    """The present one without settings of ours, and with the sources on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WOA_", "PREFECT_"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **given}
+
+
+@pytest.fixture
+def variables(tmp_path: Path, models_dir: Path) -> dict[str, str]:
+    """The environment of commands that keep their data in a folder of this test."""
+    return environment(WOA_DATA_DIR=str(tmp_path / "data"), WOA_MODELS_DIR=str(models_dir), WOA_DEFAULT_MODEL="tiny.en")
+
+
+@pytest.fixture
+def woa(variables: dict[str, str], tmp_path: Path) -> Woa:
+    """Run ``woa`` with some arguments; what it printed, and how it ended."""
+
+    def run(*arguments: str, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            env={**variables, **(more or {})},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+            check=False,
+        )
+
+    return run
