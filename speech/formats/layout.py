@@ -74,10 +74,10 @@ def _best_break(run: Sequence[Atom], first: int, reach: int) -> int:
 
     When little is left for the block after it, the two share the text.
     """
-    held = sum(atom.columns for atom in run[first:reach])
+    held = max(1, sum(atom.columns for atom in run[first:reach]))  # marks alone take no columns
     left = 0
-    for atom in run[reach:]:
-        left += atom.columns
+    for index in range(reach, len(run)):
+        left += run[index].columns
         if left * 2 > held:
             break
     aim = (held + left) / 2 if left * 2 <= held else held

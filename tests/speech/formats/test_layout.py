@@ -114,3 +114,13 @@ def test_a_number_is_not_left_alone_on_the_last_line() -> None:
 def test_japanese_fills_lines_by_columns() -> None:
     (block,) = _lines(text_only("今日はとても良い天気なので、散歩に行きました。"), max_line_width=26)
     assert block == ["今日はとても良い天気なの", "で、散歩に行きました。"]
+
+
+def test_marks_that_take_no_columns_are_cut_like_words() -> None:
+    words = tuple(Word(number, number + 1, "\u0301") for number in range(12))
+    assert len(_lines(Segment(0, 12, "", words))) > 1
+
+
+def test_a_very_long_text_is_cut_in_one_go() -> None:
+    segment = text_only("word " * 20_000, 0, 36_000)
+    assert sum(len(lines) for lines in _lines(segment)) > 5000

@@ -103,7 +103,7 @@ def test_blank_lines_ampersands_and_angle_brackets_in_cues() -> None:
         "a ---> b",
         "<3",
         "1 <2> 3",
-        "{\\\\an8}up",
+        "{\\an8}up",
         "{Y:i}so",
     ],
 )
