@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -113,12 +113,17 @@ def project(run: FlowRun, observed_at: datetime) -> Projection:
     return Projection(
         status=seen.status,
         stage=seen.stage,
-        started_at=run.start_time,
-        completed_at=run.state.timestamp if ended and run.state is not None else None,
+        started_at=_plain(run.start_time),
+        completed_at=_plain(run.state.timestamp) if ended and run.state is not None else None,
         error=seen.error,
         error_code=seen.error_code,
         observed_at=observed_at,
     )
+
+
+def _plain(moment: datetime | None) -> datetime | None:
+    """Prefect's moments are of a class of their own; storage takes the standard library's."""
+    return None if moment is None else datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 def _says_more(job: WatchedJob, seen: Projection) -> bool:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from speech.settings import Settings
+from tests.prefect_server import prefect_server
+
+__all__ = ["prefect_server"]
 
 ROOT = Path(__file__).parent.parent
 AUDIO = Path(__file__).parent / "data" / "audio"

@@ -21,18 +21,27 @@ class RunningPrefect:
     server: PrefectServer
 
 
+_KEY = pytest.StashKey[RunningPrefect]()
+
+
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPrefect]:
-    """The server; its event loop lives in a thread, since tests have a loop each."""
+def prefect_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningPrefect]:
+    """The server, one for all folders of tests; its event loop lives in a thread, since tests have a loop each."""
+    if _KEY in request.config.stash:
+        yield request.config.stash[_KEY]
+        return
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="prefect-server", daemon=True)
     thread.start()
-
     settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("prefect"), prefect_port=0)  # type: ignore[call-arg]
     server = asyncio.run_coroutine_threadsafe(PrefectServer.start(settings), loop).result()
+    request.config.stash[_KEY] = RunningPrefect(server.settings.prefect, server)
     try:
-        yield RunningPrefect(server.settings.prefect, server)
+        yield request.config.stash[_KEY]
     finally:
+        del request.config.stash[_KEY]
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

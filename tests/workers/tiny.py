@@ -1,4 +1,4 @@
-"""Flows that do next to nothing, for workers to run: they leave marks in a folder that the environment of the test names."""
+"""Flows that do next to nothing, for workers to run: they leave marks in a folder that their parameters name."""
 
 from __future__ import annotations
 
