@@ -7,6 +7,7 @@ the middle of a large body can read why: a server that closes at once would rese
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -98,10 +99,10 @@ async def _read(request: Request) -> bytes:
 def _check_inside(value: Any) -> None:
     """Refuse what databases and encoders would stumble over later: deep nesting, NUL, halves of surrogate pairs."""
     level = [value]
-    depth = 0
-    while level:
-        depth += 1
-        if depth > JSON_DEPTH + 1:
+    for depth in itertools.count():
+        if not level:
+            return
+        if depth > JSON_DEPTH or (depth == JSON_DEPTH and any(isinstance(item, dict | list) for item in level)):
             raise MalformedBody(f"The body is nested more than {JSON_DEPTH} deep.")
         below: list[Any] = []
         for item in level:

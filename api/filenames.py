@@ -50,12 +50,11 @@ def named_apart(names: Iterable[str]) -> list[str]:
 
 def attachment(filename: str) -> str:
     """The Content-Disposition of a download (RFC 6266), with the full name as RFC 5987 asks and an ASCII stand-in."""
-    filename = shown_name(filename)
-    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode("ascii")
-    safe = "".join("_" if character in '"\\%;' else character for character in plain).strip(" .")
-    if not stem_of(safe).strip(" .") or safe == filename.rpartition(".")[2]:
-        safe = f"{UNNAMED}.{filename.rpartition('.')[2]}"
-    return f"attachment; filename=\"{safe}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    name = shown_name(filename)
+    stem = stem_of(name)
+    ending = _plain(name[len(stem) :]).strip(" .")
+    plain = (_plain(stem).strip(" .") or UNNAMED) + (f".{ending}" if ending else "")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def name_in(disposition: bytes, plain: bytes | None) -> str | None:
@@ -71,6 +70,11 @@ def name_in(disposition: bytes, plain: bytes | None) -> str | None:
         return None
     charset, _, value = _decoded(rest.partition(b";")[0]).strip().strip('"').partition("''")
     return unquote(value or charset, errors="replace")
+
+
+def _plain(text: str) -> str:
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return "".join("_" if character in '"\\%;' else character for character in ascii_only)
 
 
 def _decoded(raw: bytes) -> str:

@@ -22,6 +22,7 @@ from api import refusals
 from api.answers import PROBLEM_MEDIA_TYPE
 from api.refusals import FieldError, Refused
 from api.request_ids import request_id_of
+from audio.child import DecoderFailed
 from speech import errors as speech_errors
 from speech.errors import SpeechError, UnsupportedOption
 from speech.formats import UnknownFormat
@@ -69,11 +70,14 @@ class Problem(BaseModel):
 
 STATUS: dict[type[SpeechError], int] = {
     SpeechError: 500,
+    speech_errors.UnexpectedError: 500,
+    DecoderFailed: 503,
     speech_errors.InvalidAudio: 422,
     speech_errors.FileTooLarge: 413,
     speech_errors.StorageFull: 507,
     speech_errors.DownloadFailed: 502,
     speech_errors.UrlRefused: 422,
+    speech_errors.UrlNotFound: 422,
     speech_errors.UnsupportedOption: 422,
     speech_errors.UnknownProvider: 422,
     speech_errors.PolicyRefused: 422,
