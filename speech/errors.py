@@ -30,6 +30,9 @@ class SpeechError(Exception):
         super().__init__(message)
         self.message = message
 
+    def __str__(self) -> str:
+        return self.message  # also where ``args`` holds more, for pickling
+
 
 class InvalidAudio(SpeechError):
     """The bytes hold no audio that can be decoded within the limits."""

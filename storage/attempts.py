@@ -80,7 +80,7 @@ class Attempts:
             "progress": case((job_files.c.progress > value, job_files.c.progress), else_=value),
         }
         at_work = job_files.c.status.in_((str(FileStatus.QUEUED), str(FileStatus.PROCESSING)))
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(
                 update(job_files).where(_file(attempt, file_id), at_work, _fence(attempt)).values(file)
             )

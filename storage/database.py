@@ -3,7 +3,7 @@
 SQLite runs in WAL mode. Writers of one process queue for one connection and start with ``BEGIN IMMEDIATE``, so
 that no transaction finds out in its middle that it may not write; writers of other processes are waited for by
 SQLite's busy handler. Readers have connections of their own, see a snapshot and never take the write lock.
-``synchronous=FULL`` makes a commit wait for the disk: what was accepted survives a power loss.
+``synchronous=FULL`` makes a commit wait for the disk, some milliseconds: what was accepted survives a power loss.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from storage import schema
 from storage.errors import DatabaseUnusable
+from storage.sqlite_driver import OneHopConnection
 
 BUSY_SECONDS = 30
 """How long a writer waits for the writers of other processes."""
@@ -54,10 +55,18 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction, committed at the end of the block, rolled back when it raises."""
-        async with self._writer.begin() as connection:
-            yield connection
+    async def writing(self, *, durable: bool = True) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction, committed at the end of the block, rolled back when it raises.
+
+        With ``durable=False`` the commit does not wait for the disk: for what is soon said again, such as progress.
+        A loss of power can then undo it, but nothing else, and the next durable commit makes it durable too.
+        """
+        async with self._writer.connect() as plain:
+            connection = await plain.execution_options(durable=durable)
+            async with connection.begin():
+                if not durable and not self.sqlite:
+                    await connection.execute(text("SET LOCAL synchronous_commit TO OFF"))
+                yield connection
 
     async def migrate(self) -> None:
         """Create the database's file and bring the schema up to date; any number of processes may do so at once."""
@@ -124,15 +133,15 @@ def _prepare_file(path: Path) -> None:
 
 
 def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
+    path = Path(url.database or "")
     engine = create_async_engine(
         url,
         pool_size=1 if writes else READERS,
         max_overflow=0,
         pool_timeout=2 * BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        async_creator=lambda: OneHopConnection(path, BUSY_SECONDS),
     )
-    pragmas = ["foreign_keys=ON", "synchronous=FULL", "temp_store=MEMORY"]
-    pragmas += [] if writes else ["query_only=ON"]
+    pragmas = ["foreign_keys=ON", "temp_store=MEMORY"] + ([] if writes else ["query_only=ON"])
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -143,7 +152,10 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        # The driver itself would begin late, and DEFERRED: a writer that read first then fails with "locked".
+        # Without this SQLite begins DEFERRED: a writer that read first then fails with "locked".
+        if writes:
+            durable = connection.get_execution_options().get("durable", True)
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -21,8 +21,6 @@ class BlobMissing(SpeechError, KeyError):
 
     code = "blob_missing"
 
-    __str__ = SpeechError.__str__
-
 
 class QueueFull(SpeechError):
     """The owner has as many unfinished jobs as the operator allows."""

@@ -142,7 +142,7 @@ class Jobs:
 
     async def read_mark(self, at: datetime | None = None) -> None:
         """Remember that Prefect was read just now (or ``at``)."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await mark(connection, _READ, at or now())
 
     async def read_at(self) -> datetime | None:

@@ -93,7 +93,7 @@ class Keys:
         moment = now()
         if key.last_used_at is not None and moment - key.last_used_at < _USE_NOTED_EVERY:
             return
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             used = update(api_keys).where(api_keys.c.key_id == key.key_id).values(last_used_at=moment)
             await connection.execute(used)
 

@@ -23,12 +23,12 @@ class Leases:
         moment = now()
         values = {"name": name, "holder": holder, "expires_at": moment + timedelta(seconds=ttl)}
         free = or_(leases.c.holder == holder, leases.c.expires_at <= moment)
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             statement = insert_or_update(connection, leases, values, ["name"], only_if=free)
             return (await connection.execute(statement)).rowcount == 1
 
     async def release(self, name: str, holder: str) -> None:
         """Give the role back, if it is held."""
         mine = (leases.c.name == name) & (leases.c.holder == holder)
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(leases).where(mine))

@@ -66,7 +66,7 @@ class Outbox:
         """It failed: try again in ``delay`` seconds. ``error`` is a sentence without secrets."""
         change = update(outbox).where(outbox.c.id == row_id)
         values = {"attempts": outbox.c.attempts + 1, "error": error, "due_at": now() + timedelta(seconds=delay)}
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(change.values(values))
 
 

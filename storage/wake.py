@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from storage.database import Database
 from storage.outbox import CHANNEL
 
 _POLL_SECONDS = 0.02
+_log = logging.getLogger(__name__)
 
 
 class CommitSignal:
@@ -34,8 +36,8 @@ class CommitSignal:
             async with asyncio.timeout(timeout):
                 await self._source.news()
         except TimeoutError:
-            return False
-        return True
+            return None
+        return self._connection
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -60,15 +62,23 @@ class _FileCounter:
             self._connection = None
 
     def _changed(self) -> bool:
-        if self._connection is None:
-            # The URI keeps SQLite from making an empty file where there is none.
-            self._connection = sqlite3.connect(f"{self._uri}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        connection = self._connection or self._connect()
+        if connection is None:
+            return False
         try:
-            version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            version = int(connection.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.OperationalError:
             return True  # somebody holds the file alone for a moment: there is news, or soon will be
         before, self._seen = self._seen, version
         return before is not None and before != version
+
+    def _connect(self) -> sqlite3.Connection | None:
+        """Open the file, if it is there: a plain path would make an empty one."""
+        try:
+            self._connection = sqlite3.connect(f"{self._uri}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        except sqlite3.OperationalError:
+            return None
+        return self._connection
 
 
 class _Notifications:
@@ -80,7 +90,14 @@ class _Notifications:
         self._news = asyncio.Event()
 
     async def news(self) -> None:
-        await self._listen()
+        import asyncpg  # type: ignore[import-untyped]
+
+        try:
+            await self._listen()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _log.warning(
+                "PostgreSQL does not take a listener (%s); commits are found by polling.", type(error).__name__
+            )
         await self._news.wait()
         self._news.clear()
 
@@ -92,7 +109,7 @@ class _Notifications:
     async def _listen(self) -> None:
         if self._connection is not None and not self._connection.is_closed():
             return
-        import asyncpg  # type: ignore[import-untyped]
+        import asyncpg
 
         dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = await asyncpg.connect(dsn)

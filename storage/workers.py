@@ -42,7 +42,7 @@ class Workers:
         """Record a sign of life, at ``beat_at`` or now."""
         moment = beat.beat_at or now()
         values = asdict(beat) | {"beat_at": moment}
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(insert_or_update(connection, workers, values, ["worker_id"]))
             await connection.execute(delete(workers).where(workers.c.beat_at < moment - _FORGET_AFTER))
 
@@ -59,5 +59,5 @@ class Workers:
 
     async def gone(self, worker_id: str) -> None:
         """The worker stopped in good order."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(workers).where(workers.c.worker_id == worker_id))

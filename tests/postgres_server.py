@@ -5,6 +5,7 @@ Import ``postgres_url`` into a conftest to have the fixture there; ``empty_datab
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -15,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,8 +134,6 @@ def _free_port() -> int:
 
 
 def _execute(server_url: str, statement: str) -> None:
-    import asyncio
-
     import asyncpg  # type: ignore[import-untyped]
 
     async def run() -> None:
@@ -143,4 +143,6 @@ def _execute(server_url: str, statement: str) -> None:
         finally:
             await connection.close()
 
-    asyncio.run(run())
+    # In a thread of its own: the caller may be inside an event loop.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(run())).result(timeout=_START_SECONDS)
