@@ -36,10 +36,11 @@ def demo(
     recording: Path | None = typer.Argument(None, help="Your own recording. [default: eleven seconds of real speech]"),
     stay: bool = typer.Option(False, "--stay", help="Stay up when done, to look around, until Ctrl-C."),
 ) -> None:
-    """Start everything, transcribe a recording over HTTP through a Prefect flow, show the words, stop.
+    """Show it all at work on a recording, then stop.
 
-    Data lies in var/demo and weights in var/models, unless WOA_DATA_DIR and WOA_MODELS_DIR say otherwise.
-    When the usual ports are taken, free ones are used.
+    Starts everything, transcribes over HTTP through a Prefect flow, shows the words and where things are. Data lies
+    in var/demo and weights in var/models, unless WOA_DATA_DIR and WOA_MODELS_DIR say otherwise. When the usual
+    ports are taken, free ones are used.
 
     Example: woa demo talk.mp3 --stay
     """

@@ -32,9 +32,10 @@ def register(app: typer.Typer) -> None:
 
 
 def deploy(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> None:
-    """Create or update work pool, queues and deployments on the Prefect server; as often as you like.
+    """Bring a Prefect server in line with prefect.yaml.
 
-    `woa serve` does it by itself. The server is WOA_PREFECT_API_URL, else the one that `woa serve` runs.
+    Creates or updates work pool, queues and deployments, as often as you like. `woa serve` does it by itself. The
+    server is WOA_PREFECT_API_URL, else the one that `woa serve` runs.
 
     Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa deploy
     """

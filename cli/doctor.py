@@ -13,9 +13,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print a JSON array of checks.")) -> None:
-    """Check this machine and these settings; exit code 1 when something needs mending.
+    """Check this machine and these settings.
 
-    Each line says ok, warn or fail, what was found and, where there is something to do, what.
+    Exit code 1 when something needs mending. Each line says ok, warn or fail, what was found and, where there is
+    something to do, what.
     """
     from cli.checks import examine
     from cli.configuration import read_settings

@@ -27,9 +27,10 @@ def register(app: typer.Typer) -> None:
 
 
 def api(supervised: bool = SUPERVISED) -> None:
-    """Run the API alone: it takes uploads and jobs, and shows them.
+    """Run the API alone.
 
-    Address and port are WOA_API_HOST and WOA_API_PORT. Addresses other than loopback need an API key.
+    It takes uploads and jobs, and shows them. Address and port are WOA_API_HOST and WOA_API_PORT. Addresses other
+    than loopback need an API key.
 
     Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa api
     """
@@ -40,9 +41,10 @@ def api(supervised: bool = SUPERVISED) -> None:
 
 
 def worker(supervised: bool = SUPERVISED) -> None:
-    """Run one worker: it keeps models loaded and runs the jobs of its work pool.
+    """Run one worker alone.
 
-    Pool and slots are WOA_WORK_POOL and WOA_WORKER_SLOTS; the pool is made by `woa deploy`.
+    It keeps models loaded and runs the jobs of its work pool. Pool and slots are WOA_WORK_POOL and
+    WOA_WORKER_SLOTS; the pool is made by `woa deploy`.
 
     Example: WOA_WORK_POOL=speech-gpu WOA_PREFECT_API_URL=http://prefect:4200/api woa worker
     """
@@ -56,9 +58,9 @@ def control(
     deploy: bool = typer.Option(False, "--deploy", help="Apply prefect.yaml first, as `woa deploy` does."),
     supervised: bool = SUPERVISED,
 ) -> None:
-    """Run control: it submits accepted jobs to Prefect and follows what becomes of them.
+    """Run control alone.
 
-    Several may run; one at a time does the work.
+    It submits accepted jobs to Prefect and follows what becomes of them. Several may run; one at a time does the work.
 
     Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa control
     """

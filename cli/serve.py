@@ -53,10 +53,11 @@ def serve(
     ),
     supervised: bool = SUPERVISED,
 ) -> None:
-    """Start API, Prefect server, control and worker; one Ctrl-C stops them all and loses nothing.
+    """Start everything on this machine; Ctrl-C stops it.
 
-    Jobs that run or wait when it stops go on at the next start. A second Ctrl-C kills what still runs.
-    A part that crashes is started again. With WOA_PREFECT_API_URL set, that Prefect server is used and none started.
+    That is API, Prefect server, control and worker. One Ctrl-C stops them in order and loses nothing: jobs that run
+    or wait when it stops go on at the next start. A second Ctrl-C kills what still runs. A part that crashes is
+    started again. With WOA_PREFECT_API_URL set, that Prefect server is used and none started.
 
     Example: WOA_API_PORT=8080 WOA_DATA_DIR=/srv/speech woa serve
     """

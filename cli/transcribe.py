@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -32,9 +32,13 @@ def transcribe(
     ),
     model: str | None = typer.Option(None, help="Model, as `woa models list` names it. [default: by this machine]"),
     language: str = typer.Option("auto", help="Language of the speech: en, de ... or auto."),
-    task: str = typer.Option("transcribe", help="transcribe, or translate (into English)."),
+    task: Literal["transcribe", "translate"] = typer.Option("transcribe", help="translate is into English."),
     formats: list[str] = typer.Option(
-        [], "--format", "-f", help="vtt, srt, txt, tsv, json, rttm or all; may be repeated. [default: vtt]"
+        [],
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="vtt, srt, txt, tsv, json, rttm or all; may be repeated. [default: vtt]",
     ),
     output: str | None = typer.Option(
         None, "--output", "-o", help="Folder for the results, or - for standard output. [default: beside each input]"
@@ -43,15 +47,19 @@ def transcribe(
         False, "--json", help="Print a JSON array with the transcripts; files only with --format or --output."
     ),
     prompt: str | None = typer.Option(None, help="Text that sets the style and the spelling of names."),
-    hotwords: list[str] = typer.Option([], "--hotword", help="A word to expect; may be repeated."),
+    hotwords: list[str] = typer.Option([], "--hotword", metavar="WORD", help="A word to expect; may be repeated."),
     no_vad: bool = typer.Option(False, "--no-vad", help="Recognise the whole audio, silence too."),
     no_words: bool = typer.Option(False, "--no-words", help="No times of single words."),
     provider: str = typer.Option("faster_whisper", help="Who recognises."),
-    overwrite: bool = typer.Option(False, help="Replace results of earlier runs."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace results of earlier runs."),
     server: str | None = typer.Option(
         None, envvar="WOA_SERVER", help="URL of a server that does the work. [default: this process does]"
     ),
-    api_key: str | None = typer.Option(None, envvar="WOA_API_KEY", help="Key for that server."),
+    api_key: str | None = typer.Option(
+        None,
+        envvar="WOA_API_KEY",
+        help="Key for that server; better set by the variable, which others on this machine cannot see.",
+    ),
 ) -> None:
     """Transcribe recordings, here or through a server.
 
