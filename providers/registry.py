@@ -102,8 +102,7 @@ class Registry:
         try:
             provider = self.get(name)
         except ProviderUnavailable as error:
-            state = Availability(False, error.message, "Install what the provider needs, or remove it.")
-            return {"name": name, "title": name, **asdict(state)}
+            return _broken(name, error)
         models, default = _models(provider)
         return {
             "name": provider.name,
@@ -129,6 +128,22 @@ def _points(installed: Iterable[EntryPoint]) -> list[EntryPoint]:
         elif same.value != point.value:
             raise ValueError(f"Two providers are called {point.name!r}: {same.value} and {point.value}.")
     return points
+
+
+def _broken(name: str, error: ProviderUnavailable) -> dict[str, Any]:
+    """The description of a provider whose code cannot be loaded: the same fields, nothing in them."""
+    return {
+        "name": name,
+        "title": name,
+        "version": "",
+        "local": False,
+        "capabilities": {},
+        "languages": [],
+        "parameters": {},
+        "default_model": None,
+        "models": [],
+        **asdict(Availability(False, error.message, "Install what the provider needs, or remove it.")),
+    }
 
 
 def _abilities(provider: Recogniser) -> dict[str, bool]:

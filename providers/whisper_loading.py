@@ -61,7 +61,7 @@ def load(folder: Path, device: Device, slots: int) -> WhisperModel:
 
     """
     if not (folder / "tokenizer.json").is_file():  # faster-whisper would ask the hub for one
-        raise ModelUnavailable(f"The model in {folder} has no tokenizer.json: put it there, or pull the model anew.")
+        raise ModelUnavailable(f"The model in {folder} has no tokenizer.json: put it there, or pull it anew.")
     with translated(loading=folder):
         if device.kind == "cuda":
             cuda.preload()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DOUBTFUL = 0.5
 """Probability of no speech from which a segment of marks alone is noise."""
+NEIGHBOURHOOD = 1.0
+"""Seconds around a segment in which there must be sound that may be speech: the engine's times are not exact."""
 
 
 class SegmentReader:
@@ -49,8 +51,8 @@ class SegmentReader:
     def _spoken(self, heard: Heard) -> bool:
         if heard.no_speech_prob >= DOUBTFUL and not any(sign.isalnum() for sign in heard.text):
             return False
-        start, end = (int(max(0.0, position) * SAMPLE_RATE) for position in (heard.start, heard.end))
-        return end <= start or may_be_speech(self._samples[start:end])
+        start = int(max(0.0, heard.start - NEIGHBOURHOOD) * SAMPLE_RATE)
+        return may_be_speech(self._samples[start : int((heard.end + NEIGHBOURHOOD) * SAMPLE_RATE)])
 
     def _taken(self, heard: Heard) -> bool:
         """Whether the text of a segment without words was merged into words of its neighbours.
