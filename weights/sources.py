@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech.errors import StorageFull
+from speech.errors import ModelUnavailable, StorageFull
 from weights.catalog import CatalogEntry
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes done so far and the bytes in all (None: not known), from any thread, at any pace."""
 
 _EVERY = 0.2
+_LOCKED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Error numbers of a disk that takes no more."""
 
@@ -53,12 +54,14 @@ def storage_full(folder: Path) -> StorageFull:
 
 @contextlib.contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk below into ``StorageFull``; other errors pass."""
+    """Turn a full disk into ``StorageFull``, one that cannot be written into ``ModelUnavailable``; the rest passes."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
             raise storage_full(folder) from error
+        if error.errno in _LOCKED:
+            raise ModelUnavailable(f"The models folder {folder} cannot be written to: mend its rights.") from error
         raise
 
 

