@@ -72,7 +72,7 @@ class FakeParameters(Parameters):
     """What the fake does in this job."""
 
     words: Annotated[list[Annotated[str, Field(pattern=r"^\S+$", max_length=100)]], Field(min_length=1)] = Field(
-        default_factory=lambda: list(WORDS), description="Words, said over and over."
+        list(WORDS), description="Words, said over and over."
     )
     words_per_second: float = Field(2.0, gt=0, le=20, description="Words in a second of audio.")
     fail: Failure | None = Field(None, description="Raise this error; `bug` is one that nobody expects.")

@@ -65,7 +65,7 @@ class WhisperParameters(Parameters):
     repetition_penalty: float = Field(1, gt=0, le=10, description="Above 1: tokens that came already cost more.")
     no_repeat_ngram_size: int = Field(0, ge=0, le=100, description="No run of so many tokens comes twice; 0: no rule.")
     temperature: Temperature | Annotated[list[Temperature], Field(min_length=1, max_length=16)] = Field(
-        default_factory=lambda: [0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+        [0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
         description="Sampling temperature; of a list the next one is tried when a window fails a threshold.",
     )
     compression_ratio_threshold: float | None = Field(
@@ -86,7 +86,7 @@ class WhisperParameters(Parameters):
     )
     suppress_blank: bool = Field(True, description="No blank at the start of a window.")
     suppress_tokens: Annotated[list[Annotated[int, Field(ge=-1, le=60_000)]], Field(max_length=1000)] | None = Field(
-        default_factory=lambda: [-1], description="Tokens never written; -1 stands for symbols that nobody speaks."
+        [-1], description="Tokens never written; -1 stands for symbols that nobody speaks."
     )
     without_timestamps: bool | None = Field(
         None, description="Only text, no times of segments from the model; null: as the mode does by itself."

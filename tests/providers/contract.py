@@ -112,7 +112,7 @@ class RecogniserContract:
         assert schema["additionalProperties"] is False
         for name, option in schema.get("properties", {}).items():
             assert option.get("description"), name
-            assert name in recogniser.parameters_model().model_dump()
+            assert option["default"] == recogniser.parameters_model().model_dump()[name]
 
     def test_weights_have_a_digest_that_stays(self, recogniser: Recogniser) -> None:
         model = self.options(recogniser).model
