@@ -79,12 +79,11 @@ def test_what_comes_after_reads_by_windows(tmp_path: Path) -> None:
     path.touch()
     os.truncate(path, MINUTES * 60 * RATE * 2)
     activity = VoiceActivity.load()
-    warm = Spool(path, 40 * RATE)  # what the libraries set up for themselves is not the recording's
-    measure(warm, speech_spans(activity.probabilities(warm), VadOptions(), warm.duration))
     with Peak() as peak:
         spool = Spool.at(path)
         spans = speech_spans(activity.probabilities(spool), VadOptions(), spool.duration)
         cut(spans, 300)
         measure(spool, spans)
     assert spool.duration == MINUTES * 60
-    assert peak.growth < 40 * MIB
+    # One batch of the network takes about 40 MiB; the whole recording as float32 would take twice 77.
+    assert peak.growth < 100 * MIB
