@@ -36,8 +36,8 @@ class CommitSignal:
             async with asyncio.timeout(timeout):
                 await self._source.news()
         except TimeoutError:
-            return None
-        return self._connection
+            return False
+        return True
 
     async def close(self) -> None:
         """Let go of the connection."""
