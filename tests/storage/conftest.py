@@ -29,16 +29,16 @@ OWNER = "default"
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a new installation, on each database."""
     if request.param == "sqlite":
-        yield _settings(tmp_path)
+        yield make_settings(tmp_path)
         return
     with empty_database(request.getfixturevalue("postgres_url")) as url:
-        yield _settings(tmp_path, url)
+        yield make_settings(tmp_path, url)
 
 
 @pytest.fixture
 def sqlite_settings(tmp_path: Path) -> Settings:
     """Settings of a new installation on SQLite."""
-    return _settings(tmp_path)
+    return make_settings(tmp_path)
 
 
 @pytest.fixture
@@ -109,5 +109,5 @@ class Desk:
             await connection.execute(insert(owners).values(owner_id=owner_id, created_at=now()))
 
 
-def _settings(folder: Path, database_url: str | None = None) -> Settings:
+def make_settings(folder: Path, database_url: str | None = None) -> Settings:
     return Settings(_env_file=None, data_dir=folder / "data", database_url=database_url)  # type: ignore[call-arg]
