@@ -62,6 +62,11 @@ class BackgroundServer:
         if code != 0 and error is None:
             raise ServerFailed(f"`woa serve` ended with exit code {code}. The end of {self._log}:\n{self._tail()}")
 
+    @property
+    def pid(self) -> int:
+        """The supervisor's."""
+        return self._process.pid
+
     def wait_for(self, part: str) -> dict[str, Any]:
         """Wait until a part is ready; what is known of it.
 
