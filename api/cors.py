@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api.problems import problem
+from api.request_ids import REQUEST_ID
 
 EXPOSED = ("X-Request-ID", "Location", "ETag", "Retry-After", "Content-Disposition")
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
@@ -35,5 +37,6 @@ class Cors(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
             return response
-        headers = {"Vary": "Origin"}
-        return problem({}, response.status_code, "cors_refused", _REFUSED, headers=headers)
+        # Starlette hands over the headers alone; the id of the request is where its log lines have it from.
+        named = {REQUEST_ID: structlog.contextvars.get_contextvars().get("request_id", "")}
+        return problem(named, response.status_code, "cors_refused", _REFUSED, headers={"Vary": "Origin"})

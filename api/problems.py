@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
 
 from api import refusals
 from api.answers import PROBLEM_MEDIA_TYPE
@@ -163,7 +164,7 @@ def problem(
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": request_id_of(dict(scope)),
+        "request_id": request_id_of(scope),
     }
     if errors:
         body["errors"] = [_field(error) for error in errors]
@@ -255,7 +256,21 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls by class
     phrase = HTTPStatus(error.status_code).phrase
     code, detail = _HTTP_DETAILS.get(error.status_code, (phrase.lower().replace(" ", "_"), f"{phrase}."))
-    return problem(request.scope, error.status_code, code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(request.scope, error.status_code, code, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of this address: the router itself names those of the first route that fits."""
+    routes: list[BaseRoute] = request.app.router.routes
+    allowed = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

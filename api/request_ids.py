@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
+REQUEST_ID = "woa.request_id"
+"""Where the scope of a request holds its id."""
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}")
 
 
-def request_id_of(scope: Scope) -> str:
+def request_id_of(scope: Mapping[str, Any]) -> str:
     """The id of the request; empty outside of :class:`RequestIds`."""
-    return str(scope.get("woa.request_id", ""))
+    return str(scope.get(REQUEST_ID, ""))
 
 
 class RequestIds:
@@ -31,7 +35,7 @@ class RequestIds:
             return
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
-        scope["woa.request_id"] = request_id
+        scope[REQUEST_ID] = request_id
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -44,7 +44,9 @@ _BODY = {
         },
     }
 }
-_ACCEPTED_HEADERS: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}}}}
+_ACCEPTED_HEADERS: dict[int | str, dict[str, Any]] = {
+    202: {"headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}}}
+}
 
 
 def _plus(value: Any) -> Any:

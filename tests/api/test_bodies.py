@@ -14,7 +14,11 @@ from api.refusals import MalformedBody
 from tests.api.conftest import Desk
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\u4e00🎧 \\\""),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text('aé\u4e00🎧 \\"'),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner, max_size=3),
     max_leaves=12,
 )
@@ -28,10 +32,12 @@ def test_what_json_writes_is_read_back(value: Any) -> None:
 
 @given(st.binary() | st.text('{}[]",:1eE+-.\\u0d8 nulltrue').map(str.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    said = ""
     try:
         parse_json(body)
     except MalformedBody as error:
-        assert error.message.endswith(".")
+        said = error.message
+    assert said == "" or said.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,8 @@ async def test_a_large_body_is_413_declared_or_not(desk: Desk) -> None:
 async def test_a_body_just_small_enough_is_read(desk: Desk) -> None:
     body = b'{"file_ids": ["x"], "model": "tiny.en"}'
     answer = await desk.client.post(
-        "/api/v1/transcribe", content=body.ljust(JSON_BYTES), headers={"Content-Type": "application/json; charset=utf-8"}
+        "/api/v1/transcribe",
+        content=body.ljust(JSON_BYTES),
+        headers={"Content-Type": "application/json; charset=utf-8"},
     )
     assert answer.json()["code"] == "file_not_found"

@@ -57,12 +57,20 @@ def test_names_in_an_archive_are_all_different(names: list[str]) -> None:
     apart = named_apart(names)
     assert len(apart) == len(names)
     assert len({name.casefold() for name in apart}) == len(names)
-    assert all(new.rpartition(".")[2] == old.rpartition(".")[2] for new, old in zip(apart, names, strict=True) if "." in old)
+    assert all(
+        new.rpartition(".")[2] == old.rpartition(".")[2] for new, old in zip(apart, names, strict=True) if "." in old
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("call.mp3", "call"), ("a.b.wav", "a.b"), ("call", "call"), (".hidden", ".hidden"), ("v1.2 of a long talk", "v1.2 of a long talk")],
+    [
+        ("call.mp3", "call"),
+        ("a.b.wav", "a.b"),
+        ("call", "call"),
+        (".hidden", ".hidden"),
+        ("v1.2 of a long talk", "v1.2 of a long talk"),
+    ],
 )
 def test_stems(name: str, stem: str) -> None:
     assert stem_of(name) == stem

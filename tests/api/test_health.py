@@ -206,5 +206,3 @@ async def test_the_catalogue_is_data_and_paged(desk: Desk) -> None:
     assert paged == everything["models"]
     refused = await desk.client.get("/api/v1/models?cursor=x")
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "cursor")
-
-

@@ -101,7 +101,8 @@ async def test_after_an_unknown_end_the_same_job_is_used(desk: Desk, speech: byt
 async def test_an_upload_sent_again_is_kept_once(desk: Desk, speech: bytes) -> None:
     """Each try has a boundary of its own: what counts are names, types and bytes."""
     answers = [
-        await desk.client.post("/api/v1/upload", files=[("files", ("call.flac", speech))], headers=KEY) for _ in range(2)
+        await desk.client.post("/api/v1/upload", files=[("files", ("call.flac", speech))], headers=KEY)
+        for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].content == answers[1].content

@@ -17,13 +17,15 @@ from speech.settings import Settings
 from storage.projection import Projection
 from tests.api.conftest import Desk, begin, complete, opened
 
-FIELDS = set(
-    "job_id status progress stage attempt current_file total_files files_failed files created_at started_at completed_at "
-    "expires_at queue_position priority error error_code metadata flow_run_id flow_run_url stale_since".split()
-)
-FILE_FIELDS = set(
-    "file_id filename status stage progress error error_code transcript_id provider model providers_tried".split()
-)
+FIELDS = {
+    *("job_id", "status", "progress", "stage", "attempt", "current_file", "total_files", "files_failed", "files"),
+    *("created_at", "started_at", "completed_at", "expires_at", "queue_position", "priority", "error", "error_code"),
+    *("metadata", "flow_run_id", "flow_run_url", "stale_since"),
+}
+FILE_FIELDS = {
+    *("file_id", "filename", "status", "stage", "progress", "error", "error_code"),
+    *("transcript_id", "provider", "model", "providers_tried"),
+}
 
 
 async def refused(desk: Desk, **body: Any) -> tuple[int, str, list[str]]:
@@ -187,7 +189,9 @@ async def test_unknown_files_are_named(desk: Desk, speech: bytes) -> None:
         ({"file_ids": ["a"], "metadata": {"x": "y" * 17_000}}, "invalid_request", ["metadata"]),
     ],
 )
-async def test_what_cannot_be_done_is_refused_by_name(desk: Desk, body: dict[str, Any], code: str, fields: list[str]) -> None:
+async def test_what_cannot_be_done_is_refused_by_name(
+    desk: Desk, body: dict[str, Any], code: str, fields: list[str]
+) -> None:
     assert await refused(desk, **body) == (422, code, fields)
     assert (await desk.store.jobs.list("default"))[0] == []
 
@@ -243,7 +247,9 @@ async def test_jobs_are_listed_page_by_page(desk: Desk, speech: bytes) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        page = (await desk.client.get("/api/v1/jobs", params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        page = (
+            await desk.client.get("/api/v1/jobs", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
+        ).json()
         assert set(page) == {"jobs", "next_cursor"}
         assert all(set(job) == FIELDS for job in page["jobs"])
         seen += [job["job_id"] for job in page["jobs"]]

@@ -69,6 +69,7 @@ async def test_wrong_methods_name_the_right_ones(desk: Desk) -> None:
     answer = await desk.client.put("/api/v1/upload")
     await check(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
+    assert (await desk.client.put("/api/v1/jobs/x")).headers["allow"] == "GET, HEAD, DELETE"
 
 
 async def test_wrong_parameters_are_named(desk: Desk) -> None:
@@ -77,7 +78,9 @@ async def test_wrong_parameters_are_named(desk: Desk) -> None:
     assert {error.field for error in problem.errors} == {"limit", "status"}
 
 
-@pytest.mark.parametrize("path", ["/jobs/%00", "/jobs/..%2f..", "/files/%ff", "/transcripts/a%20b", "/jobs/" + "x" * 200])
+@pytest.mark.parametrize(
+    "path", ["/jobs/%00", "/jobs/..%2f..", "/files/%ff", "/transcripts/a%20b", "/jobs/" + "x" * 200]
+)
 async def test_ids_that_cannot_be_are_refused_before_any_look(desk: Desk, path: str) -> None:
     answer = await desk.client.get(f"/api/v1{path}")
     assert answer.status_code in (404, 422)

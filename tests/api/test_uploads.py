@@ -20,7 +20,7 @@ from tests.api.conftest import Desk, opened
 FORM = "multipart/form-data; boundary=frontier"
 
 
-def part(name: str, content: bytes, extra: str = "; filename=\"a.wav\"") -> bytes:
+def part(name: str, content: bytes, extra: str = '; filename="a.wav"') -> bytes:
     head = f'--frontier\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'
     return head.encode() + content + b"\r\n"
 
