@@ -19,6 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from orchestration.runs import cancel
+from speech.errors import SpeechError
 from storage.outbox import OutboxKind, OutboxRow
 from storage.oversight import Oversight, WatchedJob
 from storage.store import Store
@@ -32,8 +33,11 @@ LONGEST_DELAY = 5.0
 FIRST_DELAY = 0.25
 
 
-class NotDeployed(Exception):
+class NotDeployed(SpeechError):
     """The deployment that jobs are submitted to is not on the Prefect server."""
+
+    code = "not_deployed"
+    retryable = True
 
 
 @dataclass

@@ -31,6 +31,8 @@ def client_values(settings: Settings) -> dict[str, Any]:
         # A thread a run that sleeps in steps of a second and is joined at the end; the worker's beat says as much.
         "flows.heartbeat_frequency": None,
         "worker.enable_cancellation": False,
+        # A blocking call whenever a client for threads is made, which fails while Prefect is away.
+        "client.server_version_check_enabled": False,
     }
 
 

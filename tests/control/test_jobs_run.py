@@ -23,7 +23,8 @@ async def test_a_job_runs_and_completes(installation: Installation) -> None:
     run = await installation.run_of(job)
     assert done.progress == 100
     assert done.stage is Stage.DONE
-    assert done.started_at is not None and done.completed_at is not None
+    assert done.started_at is not None
+    assert done.completed_at is not None
     assert done.attempt == 1
     assert run.parameters == {"job_id": job.job_id, "submission": 1}
     assert run.idempotency_key == f"{job.job_id}:1"
@@ -57,7 +58,8 @@ async def test_the_urgent_overtake(installation: Installation) -> None:
         async with installation.worker(worker_slots=1):
             first = await installation.becomes(express, JobStatus.COMPLETED)
             last = await installation.becomes(low, JobStatus.COMPLETED)
-    assert first.started_at is not None and last.started_at is not None
+    assert first.started_at is not None
+    assert last.started_at is not None
     assert first.started_at < last.started_at
     assert not count.exists()
 
