@@ -1,0 +1,135 @@
+"""prefect.yaml on a real server: applied once, twice, by two at once, and by Prefect's own command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prefect.client.schemas.actions import WorkPoolCreate
+from pydantic import ValidationError
+
+from deployments.apply import WrongPoolType, apply
+from deployments.specification import FILE, find, read
+from orchestration.client import open_client
+from speech.options import Priority
+from speech.settings import Settings
+from tests.prefect_server import RunningPrefect
+from workers.warm import WarmWorker
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def there(prefect_server: RunningPrefect, settings: Settings) -> Settings:
+    """Settings of a new installation on the session's server."""
+    return settings.model_copy(update={"prefect_api_url": prefect_server.url, "work_pool": f"pool-{uuid4().hex[:8]}"})
+
+
+async def _all(settings: Settings) -> dict[str, Any]:
+    """All that was applied, as the server tells it, times included."""
+    async with open_client(settings) as client:
+        pool = await client.read_work_pool(settings.work_pool)
+        queues = await client.read_work_queues(work_pool_name=settings.work_pool)
+        deployment = await client.read_deployment_by_name("transcribe/transcribe")
+    told = {f"queue {queue.name}": queue.model_dump(exclude={"last_polled", "status"}) for queue in queues}
+    told["pool"] = pool.model_dump(exclude={"status"})
+    told["deployment"] = deployment.model_dump(exclude={"last_polled", "status"})
+    return told
+
+
+@pytest.mark.prefect
+async def test_applying_again_changes_nothing(there: Settings) -> None:
+    first = await apply(there)
+    before = await _all(there)
+    second = await apply(there)
+    assert first.changes
+    assert second.changes == []
+    assert await _all(there) == before
+
+
+@pytest.mark.prefect
+async def test_the_pool_has_a_queue_a_priority_in_order(there: Settings) -> None:
+    await apply(there)
+    async with open_client(there) as client:
+        pool = await client.read_work_pool(there.work_pool)
+        queues = await client.read_work_queues(work_pool_name=there.work_pool)
+        deployment = await client.read_deployment_by_name("transcribe/transcribe")
+    assert pool.type == WarmWorker.type
+    assert pool.base_job_template == WarmWorker.get_default_base_job_template()
+    found = {queue.name: queue.priority for queue in queues if queue.name != "default"}
+    assert found == {"express": 1, "normal": 2, "low": 3}
+    assert set(found) == {str(priority) for priority in Priority}
+    assert deployment.entrypoint == "flows.transcribe.transcribe"
+    assert deployment.work_pool_name == there.work_pool
+    assert deployment.work_queue_name == "normal"
+    assert not deployment.pull_steps
+
+
+@pytest.mark.prefect
+async def test_two_at_once_do_not_quarrel(there: Settings) -> None:
+    await asyncio.gather(*(apply(there) for _ in range(3)))
+    assert (await apply(there)).changes == []
+
+
+@pytest.mark.prefect
+async def test_what_was_changed_by_hand_is_mended(there: Settings) -> None:
+    await apply(there)
+    async with open_client(there) as client:
+        low = await client.read_work_queue_by_name("low", work_pool_name=there.work_pool)
+        await client.update_work_queue(low.id, priority=1)
+    changed = (await apply(there)).changes
+    assert "queue express: priority 1" in changed
+    assert (await apply(there)).changes == []
+
+
+@pytest.mark.prefect
+async def test_a_pool_of_another_type_is_refused(there: Settings) -> None:
+    async with open_client(there) as client:
+        await client.create_work_pool(WorkPoolCreate(name=there.work_pool, type="process"))
+    with pytest.raises(WrongPoolType, match=r"is of type 'process', not 'world-of-asr'.*WOA_WORK_POOL"):
+        await apply(there)
+
+
+@pytest.mark.slow
+@pytest.mark.prefect
+async def test_prefects_own_command_takes_the_file(there: Settings, tmp_path: Path) -> None:
+    standard = there.model_copy(update={"work_pool": "speech-cpu"})
+    await apply(standard)
+    (tmp_path / FILE).write_bytes(find().read_bytes())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = {
+        **kept,
+        "PREFECT_HOME": str(tmp_path / "home"),
+        "PREFECT_API_URL": there.prefect,
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    ran = await asyncio.to_thread(
+        subprocess.run, command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    async with open_client(standard) as client:
+        deployment = await client.read_deployment_by_name("transcribe/transcribe")
+    assert deployment.entrypoint == "flows.transcribe.transcribe"
+    assert (deployment.work_pool_name, deployment.work_queue_name) == ("speech-cpu", "normal")
+    assert not deployment.pull_steps
+
+
+def test_the_file_goes_into_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"][FILE] == f"deployments/{FILE}"
+    assert find() == ROOT / FILE
+
+
+def test_what_we_do_not_know_is_refused(tmp_path: Path) -> None:
+    odd = tmp_path / FILE
+    odd.write_text(find().read_text().replace("    tags: []", "    tags: []\n    concurrency: 3"))
+    with pytest.raises(ValidationError, match="concurrency"):
+        read(odd)
