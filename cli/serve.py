@@ -68,9 +68,20 @@ def serve(
         follow_supervisor(GRACE_SECONDS)
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _check_address(settings)
     with _alone(settings):
         _run(_settled(settings), as_json=as_json)
     tell("Stopped.")
+
+
+def _check_address(settings: Settings) -> None:
+    """What the API would refuse is refused here, before anything is started."""
+    if settings.api_host in ("127.0.0.1", "localhost", "::1"):
+        return
+    from api.server import check_address
+    from cli.running import with_store
+
+    with_store(settings, lambda store: check_address(settings, store))
 
 
 @contextmanager
