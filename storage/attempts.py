@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.endings import end_files, overall_progress, restart_files
 from storage.errors import Missing
 from storage.jobs import locked
+from storage.outbox import cancellation_is_due
 from storage.projection import reopened
 from storage.submission import UNFINISHED
 from storage.tables import job_files, jobs
@@ -53,7 +54,8 @@ class Attempts:
     async def begin(self, job_id: str, submission: int, flow_run_id: str, *, reopen: bool = False) -> Attempt:
         """Start an attempt and supersede the one before.
 
-        With ``reopen``, a job that has ended runs again: for a flow run that somebody restarted by hand.
+        With ``reopen``, a job that has ended runs again: for a flow run that somebody restarted by hand. A
+        cancellation that Prefect has still to hear of stands, however.
         Raises Missing(job_not_found), AttemptSuperseded for an older submission or an ended job, JobCancelled when
         the job is to stop, SpecificationUnreadable.
         """
@@ -61,7 +63,8 @@ class Attempts:
             row = await locked(connection, job_id)
             if row is None:
                 raise Missing(f"There is no job {job_id}; it was deleted.", "job_not_found")
-            again = _admit(row, submission, reopen=reopen)
+            # A cancellation that Prefect was not told of yet is newer than whatever restarted the run.
+            again = _admit(row, submission, reopen=reopen and not await cancellation_is_due(connection, job_id))
             specification.load(row["specification"], row["specification_version"])
             token = secrets.token_urlsafe(16)
             await restart_files(connection, job_id)

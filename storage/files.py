@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, insert, or_, select, update
+from sqlalchemy import RowMapping, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import StoredFile
@@ -97,8 +97,8 @@ class Files:
         query = select(files).where(files.c.owner_id == owner_id)
         if cursor is not None:
             after = cursors.decode(cursor)
-            older = and_(files.c.created_at == after.created_at, files.c.file_id < after.row_id)
-            query = query.where(or_(files.c.created_at < after.created_at, older))
+            older = or_(files.c.created_at < after.created_at, files.c.file_id < after.row_id)
+            query = query.where(files.c.created_at <= after.created_at, older)
         query = query.order_by(files.c.created_at.desc(), files.c.file_id.desc())
         async with self._database.reading() as connection:
             rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()

@@ -195,8 +195,8 @@ def _newest_first(owner_id: str, limit: int, cursor: str | None) -> Select[tuple
     query = select(jobs).where(jobs.c.owner_id == owner_id)
     if cursor is not None:
         after = cursors.decode(cursor)
-        older = and_(jobs.c.created_at == after.created_at, jobs.c.job_id < after.row_id)
-        query = query.where(or_(jobs.c.created_at < after.created_at, older))
+        older = or_(jobs.c.created_at < after.created_at, jobs.c.job_id < after.row_id)
+        query = query.where(jobs.c.created_at <= after.created_at, older)
     return query.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit + 1)
 
 

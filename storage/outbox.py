@@ -99,3 +99,9 @@ async def withdraw(connection: AsyncConnection, job_id: str) -> None:
     """Drop the submissions of a job that were not sent yet."""
     unsent = (outbox.c.job_id == job_id) & (outbox.c.kind == str(OutboxKind.SUBMIT))
     await connection.execute(delete(outbox).where(unsent))
+
+
+async def cancellation_is_due(connection: AsyncConnection, job_id: str) -> bool:
+    """Whether Prefect is still to be told that the job is cancelled."""
+    cancel = (outbox.c.job_id == job_id) & (outbox.c.kind == str(OutboxKind.CANCEL))
+    return (await connection.execute(select(outbox.c.id).where(cancel).limit(1))).first() is not None

@@ -61,7 +61,9 @@ async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) 
 
 
 def _stale(row: RowMapping, seen: Projection) -> bool:
-    """Whether the run was read before the attempt that is now at work began."""
+    """Whether the run was read before the attempt that is now at work began, or the job's results were deleted."""
+    if row["results_deleted_at"] is not None:
+        return True
     if row["begun_at"] is None:
         return False
     if seen.observed_at is not None:

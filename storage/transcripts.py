@@ -160,14 +160,19 @@ async def _forget_job(connection: AsyncConnection, job: RowMapping) -> list[str]
 async def _drop_fetched_files(connection: AsyncConnection, job_id: str) -> list[str]:
     """Recordings that were fetched for this job alone are its caches; uploaded ones are their owner's."""
     mine = select(job_files.c.file_id).where(job_files.c.job_id == job_id)
-    others = select(job_files.c.file_id).where(job_files.c.job_id != job_id)
-    query = select(files.c.file_id, files.c.blob_key).where(
-        files.c.source_url.is_not(None), files.c.file_id.in_(mine), files.c.file_id.not_in(others)
+    fetched = select(files.c.file_id, files.c.blob_key).where(
+        files.c.source_url.is_not(None), files.c.file_id.in_(mine)
     )
-    rows = (await connection.execute(query.with_for_update())).all()
-    names = [row.blob_key for row in rows if row.blob_key is not None]
+    rows = (await connection.execute(fetched.with_for_update())).all()
+    # Asked once the rows are held: a job that is being accepted with one of them was there first, or comes too late.
+    used = select(job_files.c.file_id).where(
+        job_files.c.job_id != job_id, job_files.c.file_id.in_([row.file_id for row in rows])
+    )
+    kept = set((await connection.execute(used)).scalars())
+    gone = [row for row in rows if row.file_id not in kept]
+    names = [row.blob_key for row in gone if row.blob_key is not None]
     await discard(connection, names)
-    await connection.execute(delete(files).where(files.c.file_id.in_([row.file_id for row in rows])))
+    await connection.execute(delete(files).where(files.c.file_id.in_([row.file_id for row in gone])))
     return names
 
 

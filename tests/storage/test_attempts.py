@@ -91,6 +91,7 @@ async def test_a_run_restarted_by_hand_opens_its_job_again(store: Store, desk: D
     job, attempt = await desk.running(2)
     await desk.done(attempt, 0)
     await store.jobs.request_cancel(OWNER, job.job_id)
+    await desk.all_told()
     await store.jobs.project(job.job_id, 1, Projection(JobStatus.CANCELLED))
     again = await store.attempts.begin(job.job_id, 1, "run", reopen=True)
     assert (again.number, again.job.status, again.job.cancel_requested_at) == (2, JobStatus.PROCESSING, None)
@@ -98,6 +99,16 @@ async def test_a_run_restarted_by_hand_opens_its_job_again(store: Store, desk: D
     assert [file.status for file in again.job.files] == [FileStatus.COMPLETED, FileStatus.QUEUED]
     assert again.job.progress == 50.0
     assert not await store.attempts.cancel_requested(job.job_id)
+
+
+async def test_a_rerun_does_not_undo_a_cancellation_that_prefect_has_still_to_hear_of(store: Store, desk: Desk) -> None:
+    job, _ = await desk.running()
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, started_at=job.started_at))
+    assert (await store.jobs.request_cancel(OWNER, job.job_id)).status is JobStatus.CANCELLED
+    with pytest.raises(JobCancelled):
+        await store.attempts.begin(job.job_id, 1, "run", reopen=True)
+    await desk.all_told()
+    assert (await store.attempts.begin(job.job_id, 1, "run", reopen=True)).number == 2
 
 
 async def test_progress_is_the_mean_and_never_falls(store: Store, desk: Desk) -> None:

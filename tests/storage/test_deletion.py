@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from speech.errors import AttemptSuperseded
 from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
 from storage.errors import FileInUse, JobNotFinished, Missing
@@ -85,6 +86,14 @@ async def test_results_of_a_running_job_are_not_deleted(store: Store, desk: Desk
         await store.transcripts.delete_of_job(OWNER, job.job_id)
     with pytest.raises(JobNotFinished):
         await store.transcripts.delete(OWNER, row.transcript_id)
+
+
+async def test_a_job_without_its_request_does_not_run_again(store: Store, desk: Desk) -> None:
+    job_id, _ = await ended(store, desk)
+    await store.transcripts.delete_of_job(OWNER, job_id)
+    assert not await store.jobs.project(job_id, 1, Projection(JobStatus.QUEUED))
+    with pytest.raises(AttemptSuperseded):
+        await store.attempts.begin(job_id, 1, "run", reopen=True)
 
 
 async def test_deleting_one_transcript_of_two(store: Store, desk: Desk) -> None:
