@@ -8,13 +8,30 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 _WITH_A_CLAIM = frozenset(
-    {"mov", "matroska", "flac", "wav", "w64", "aiff", "au", "caf", "asf", "avi", "wv", "tta", "ape", "tak", "ogg"}
+    {
+        "mov",
+        "mp3",
+        "matroska",
+        "flac",
+        "w64",
+        "aiff",
+        "au",
+        "caf",
+        "asf",
+        "avi",
+        "wv",
+        "tta",
+        "ape",
+        "tak",
+        "ogg",
+    }
 )
 _WORTHLESS_ESTIMATES = frozenset({"aac", "loas"})
 """Formats of varying bit rate whose length FFmpeg guesses from their first frames."""
@@ -29,33 +46,34 @@ _TAIL_OF_FIRST_FRAME = 2048
 def probable_duration(container: InputContainer, stream: AudioStream, source: BinaryIO) -> float | None:
     """Seconds for people to read: the claim, or else FFmpeg's estimate where it is worth something."""
     claim = claimed_duration(container, stream, source)
-    if claim is not None or _kind(container) in _WORTHLESS_ESTIMATES | _WITH_A_CLAIM:
+    if claim is not None or _kind(container) in _WORTHLESS_ESTIMATES:
         return claim
-    return _of_stream(stream) or _of_container(container)
+    return _of_container(container) if stream.duration is None else _of_stream(container, stream, source)
 
 
 def claimed_duration(container: InputContainer, stream: AudioStream, source: BinaryIO) -> float | None:
-    """Seconds of audio that the file's header promises; None when it promises nothing."""
+    """Seconds of audio that the file's header promises; None when it promises nothing.
+
+    A WAV file promises something only where its data is cut off: in a whole one there is nothing to miss, and the
+    byte rates that its lengths are reckoned by are not always right.
+    """
     kind = _kind(container)
-    if kind == "mp3":
-        return _of_stream(stream) if _has_frame_count(source) else None
-    if kind not in _WITH_A_CLAIM:
+    if kind == "wav":
+        return _of_wav(container, stream, source)
+    if kind not in _WITH_A_CLAIM or (kind == "mp3" and not _has_frame_count(source)):
         return None
-    claim = (_of_riff(source) if kind == "wav" else None) or _of_stream(stream)
-    if claim is None and _is_alone(container, stream):
-        claim = _of_container(container)
-    if claim is not None and kind in _PCM_HEADERS and claim * _bytes_per_second(stream) >= _UNKNOWN_SIZE:
-        return _bounded(claim, stream, source)
-    return claim
+    claim = _of_stream(container, stream, source)
+    return _of_container(container) if claim is None and _is_alone(container, stream) else claim
 
 
 def _kind(container: InputContainer) -> str:
     return container.format.name.split(",")[0]
 
 
-def _of_stream(stream: AudioStream) -> float | None:
+def _of_stream(container: InputContainer, stream: AudioStream, source: BinaryIO) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
-        return _sane(float(stream.duration * stream.time_base))
+        seconds = _sane(float(stream.duration * stream.time_base))
+        return None if seconds and _is_placeholder(container, stream, source, seconds) else seconds
     # Matroska keeps each track's length in a tag: "01:02:03.456000000".
     parts = stream.metadata.get("DURATION", "").split(":")
     try:
@@ -78,30 +96,40 @@ def _is_alone(container: InputContainer, stream: AudioStream) -> bool:
     return all(other.index == stream.index or other.type not in ("audio", "video") for other in container.streams)
 
 
-def _bytes_per_second(stream: AudioStream) -> float:
-    return (stream.codec_context.bit_rate or 0) / 8
+def _is_placeholder(container: InputContainer, stream: AudioStream, source: BinaryIO, seconds: float) -> bool:
+    """Whether a length of 2 GiB and more stands in the header of a file that does not hold so much."""
+    size = seconds * (stream.codec_context.bit_rate or 0) / 8
+    return _kind(container) in _PCM_HEADERS and size >= _UNKNOWN_SIZE and size > source.seek(0, 2)
 
 
-def _bounded(claim: float, stream: AudioStream, source: BinaryIO) -> float | None:
-    """A claim of 2 GiB and more, unless the file is too small to keep it: then nobody knew."""
-    size = source.seek(0, 2)
-    return claim if claim * _bytes_per_second(stream) <= size else None
-
-
-def _of_riff(source: BinaryIO) -> float | None:
-    """What a WAV file's data chunk promises; FFmpeg itself silently cuts that down to the file's size."""
-    source.seek(0)
-    if source.read(4) != b"RIFF":
+def _of_wav(container: InputContainer, stream: AudioStream, source: BinaryIO) -> float | None:
+    cut = _cut_off_data(source)
+    if cut is None:
         return None
+    return cut.size / cut.byte_rate if cut.byte_rate else _of_stream(container, stream, source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The data chunk of a RIFF file: bytes that its header promises, and bytes a second, 0 where nobody says."""
+
+    size: int
+    byte_rate: int
+
+
+def _cut_off_data(source: BinaryIO) -> _Data | None:
+    """The data chunk of a RIFF file that ends before it; None for one that is whole or was never given a size."""
+    end = source.seek(0, 2)
     source.seek(12)
-    rate = 0
+    byte_rate = 0
     while len(header := source.read(8)) == 8:
         name, size = struct.unpack("<4sI", header)
         if name == b"data":
-            return size / rate if rate and 0 < size < _UNKNOWN_SIZE else None
-        if name == b"fmt ":
-            rate = struct.unpack("<8xI", source.read(12))[0]
-            size -= 12
+            cut_off = source.tell() + size > end and size < _UNKNOWN_SIZE
+            return _Data(size, byte_rate) if cut_off else None
+        if name == b"fmt " and len(form := source.read(12)) == 12:
+            byte_rate = struct.unpack("<8xI", form)[0]
+            size -= len(form)
         source.seek(size + size % 2, 1)
     return None
 

@@ -70,7 +70,7 @@ def _write(pieces: Iterable[bytes], spool: BinaryIO, longest: float, heard: Call
     for piece in pieces:
         size += len(piece)
         if size > longest * _BYTES_PER_SECOND:
-            raise InvalidAudio(f"The recording is longer than {longest / 3600:.3g} hours, which is the limit.")
+            raise InvalidAudio(f"The recording is longer than {longest / 3600:.3g} h, which is the limit.")
         _write_all(spool, piece)
         heard(size / _BYTES_PER_SECOND)
     return size // 2
