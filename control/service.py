@@ -47,13 +47,13 @@ async def run_control(settings: Settings, stop: asyncio.Event, *, deployment: st
     Outages of Prefect and of the database are borne.
     """
     store = Store.open(settings)
+    standing = asyncio.create_task(Candidate(settings, store, deployment).stand_by())
     try:
-        standing = asyncio.create_task(Candidate(settings, store, deployment).stand_by())
         await stop.wait()
+    finally:
         standing.cancel()
         with suppress(asyncio.CancelledError):
             await standing
-    finally:
         await store.close()
 
 

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from prefect.states import Pending
+from structlog.testing import capture_logs
 
 from control import reconciler, service
 from control.outbox import Outbox
@@ -132,18 +133,48 @@ async def test_without_a_deployment_jobs_wait(installation: Installation) -> Non
     assert (await installation.now(other)).status is JobStatus.QUEUED
 
 
-async def test_one_of_two_controls_works_and_the_other_takes_over(installation: Installation) -> None:
-    async with installation.control() as first:
-        job = await installation.job()
+async def test_one_of_two_controls_works_and_the_other_follows(installation: Installation) -> None:
+    with capture_logs() as lines:
+
+        def begun() -> list[str]:
+            return [line["holder"] for line in lines if line["event"] == "control begins"]
+
+        async def two_have_begun() -> bool:
+            return len(begun()) == 2
+
+        async with installation.control():
+            await installation.run_of(await installation.job())
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(installation.control())
+                await installation.run_of(await installation.job())
+                assert len(begun()) == 1
+        async with installation.control():
+            await eventually(two_have_begun)
+            await installation.run_of(await installation.job())
+    assert len(set(begun())) == 2
+    assert len(await installation.runs()) == 3
+
+
+async def test_control_takes_over_from_one_that_died(installation: Installation) -> None:
+    job = await installation.job()
+    assert await installation.store.leases.acquire(service.LEASE, "dead", 2.0)
+    async with installation.control():
+        assert (await installation.now(job)).flow_run_id is None
         await installation.run_of(job)
-        async with installation.control() as second:
-            assert await installation.store.leases.acquire(service.LEASE, "nobody", 1) is False
-            first.cancel()
-            await asyncio.wait({first})
-            other = await installation.job()
-            await installation.run_of(other)
-            assert not second.done()
-    assert len(await installation.runs()) == 2
+
+
+async def test_a_control_that_loses_its_lease_stops_working(installation: Installation) -> None:
+    with capture_logs() as lines:
+
+        async def said(event: str) -> bool:
+            return event in [line["event"] for line in lines]
+
+        async with installation.control():
+            await eventually(lambda: said("control begins"))
+            async with installation.store.database.writing() as connection:
+                await connection.exec_driver_sql("UPDATE leases SET holder = 'another', expires_at = '2999-01-01'")
+            await eventually(lambda: said("control ends"))
+            assert not await installation.store.leases.acquire(service.LEASE, "nobody", 1)
 
 
 async def test_a_deleted_run_is_replaced_once(installation: Installation) -> None:
