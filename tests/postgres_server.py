@@ -61,6 +61,19 @@ def empty_database(server_url: str) -> Iterator[str]:
         _execute(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def emptied(database_url: str) -> str:
+    """The URL again, all tables of its database dropped: quicker than another database."""
+    _execute(database_url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return database_url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of one database for the session's tests; each begins with ``emptied``."""
+    with empty_database(postgres_url) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a running server; without PostgreSQL the test is skipped, but in CI it fails."""

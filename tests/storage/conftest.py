@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,21 +18,19 @@ from storage.ids import new_id
 from storage.store import Store
 from storage.tables import owners
 from storage.transcripts import TranscriptRow
-from tests.postgres_server import empty_database, postgres_url
+from tests.postgres_server import emptied, postgres_database, postgres_url
 
-__all__ = ["postgres_url"]
+__all__ = ["postgres_database", "postgres_url"]
 
 OWNER = "default"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of a new installation, on each database."""
     if request.param == "sqlite":
-        yield make_settings(tmp_path)
-        return
-    with empty_database(request.getfixturevalue("postgres_url")) as url:
-        yield make_settings(tmp_path, url)
+        return make_settings(tmp_path)
+    return make_settings(tmp_path, emptied(request.getfixturevalue("postgres_database")))
 
 
 @pytest.fixture
