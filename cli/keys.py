@@ -27,7 +27,6 @@ def register(app: typer.Typer) -> None:
 @keys.command()
 def create(
     name: str = typer.Argument(help="What you call it, such as the program that will use it."),
-    owner: str = typer.Option("default", help="Whose jobs and files calls with this key see."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Create a key and print it, once: only its hash is kept.
@@ -36,8 +35,9 @@ def create(
     """
     from cli.configuration import read_settings
     from cli.running import with_store
+    from storage.tables import DEFAULT_OWNER
 
-    key, secret = with_store(read_settings(), lambda store: store.keys.create(owner, name))
+    key, secret = with_store(read_settings(), lambda store: store.keys.create(DEFAULT_OWNER, name))
     if as_json:
         emit_json({**_described(key), "secret": secret})
         return
