@@ -66,7 +66,8 @@ $(BIN)/python:
 # Exactly what the lock says, and nothing that pip would add; a line now and then, since it takes a minute or two.
 define install
 @echo "Installing up to $$(grep -c == locks/$(1).lock) packages of locks/$(1).lock"
-@$(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off --no-deps -r locks/$(1).lock \
+@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off --no-deps \
+    -r locks/$(1).lock 2> $(VENV)/pip.log || { cat $(VENV)/pip.log >&2; exit 1; }; } \
   | awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "  " n " packages"; fflush() } } \
          /^Installing/ { print "  writing them to $(VENV)"; fflush() }'
 @mkdir -p $(STAMPS) && rm -f $(STAMPS)/$(1)-* && touch $@
