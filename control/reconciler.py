@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,8 +13,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from control.reading import Reading, job_id_of
-from orchestration.runs import crash, requeue, settle_cancelled
-from orchestration.states import may_run_again
+from orchestration.runs import crash, fail, requeue, settle_cancelled
+from orchestration.states import MAX_ATTEMPTS, WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
 from storage.oversight import Oversight
 from storage.store import Store
 
@@ -36,6 +37,7 @@ class Reconciler:
     store: Store
     clock: Callable[[], float] = time.monotonic
     _missed_since: dict[UUID, float] = field(default_factory=dict)
+    _crashes: Counter[UUID] = field(default_factory=Counter)
 
     async def reconcile(self, reading: Reading) -> None:
         """Act on the runs that nobody has had for a while, and on those that crashed."""
@@ -69,7 +71,13 @@ class Reconciler:
         """Send a crashed run to the queue, as long as its job waits for it."""
         job_id = job_id_of(run) or ""
         job = (await Oversight(self.store.database).jobs([job_id])).get(job_id)
-        if job is not None and not job.status.finished and job.flow_run_id == str(run.id):
+        if job is None or job.status.finished or job.flow_run_id != str(run.id):
+            return
+        # Prefect counts starts; a run that breaks before it starts must not go round for ever either.
+        self._crashes[run.id] += 1
+        if self._crashes[run.id] > MAX_ATTEMPTS:
+            await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
+        else:
             await requeue(self.client, run.id, "It crashed.")
 
 

@@ -8,7 +8,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Cancelling, Crashed, Pending, Scheduled
+from prefect.states import Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
 
 ENDED = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
 
@@ -61,6 +61,14 @@ async def crash(client: PrefectClient, run_id: UUID, reason: str) -> bool:
     except ObjectNotFound:
         return False
     return answer.status is SetStateStatus.ACCEPT
+
+
+async def fail(client: PrefectClient, run_id: UUID, code: str, sentence: str) -> None:
+    """End a run that cannot be run, with an error that its job shows; see ``states.error_of``."""
+    try:
+        await client.set_flow_run_state(run_id, Failed(message=f"{code}: {sentence}"), force=True)
+    except ObjectNotFound:
+        return
 
 
 async def drop(client: PrefectClient, run_id: UUID, worker_id: str) -> None:

@@ -40,7 +40,8 @@ class Gate:
         ends = {writer, there_writer}
         self._open |= ends
         try:
-            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
         finally:
             self._open -= ends
 

@@ -13,8 +13,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 from orchestration.outages import Outage
-from orchestration.runs import claim, crash, drop, requeue, settle_cancelled, sign
+from orchestration.runs import claim, crash, drop, fail, requeue, settle_cancelled, sign
 from speech.clock import now
+from speech.errors import SpeechError
 from workers.flows import FlowUnknown, LoadedFlows
 from workers.slots import Ended, Slots
 
@@ -131,7 +132,7 @@ class Dispatcher:
             flow = await self.flows.of(self.client, run.deployment_id)
         except FlowUnknown as reason:
             log.error("a run cannot be run here", flow_run_id=str(run.id), reason=str(reason))
-            return Ended(None, broken=True)
+            return Ended(None, refusal=str(reason))
         return await self.slots.run(flow, run)
 
     async def _conclude(self, run: FlowRun, ended: Ended) -> None:
@@ -151,6 +152,8 @@ class Dispatcher:
         if ended.state is not None and ended.state.is_cancelling():
             # The flow stopped with an error or result of its own, which Prefect does not take from a cancelling run.
             await settle_cancelled(self.client, run.id)
+        elif ended.refusal is not None:
+            await fail(self.client, run.id, SpeechError.code, ended.refusal)
         elif ended.broken:
             await crash(self.client, run.id, "The worker could not see the run through.")
         elif ended.state is None and self.slots.leaving.is_set():

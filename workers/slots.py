@@ -23,10 +23,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a thread left its run: a state, or None when it let go of it; ``broken`` when Prefect's engine gave up."""
+    """How a thread left its run: a state, or None when it let go of it.
+
+    ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all.
+    """
 
     state: State[Any] | None
     broken: bool = False
+    refusal: str | None = None
 
 
 @dataclass
@@ -50,8 +54,8 @@ class Slots:
         self._context.run(self._stack.enter_context, client_context())
 
     def close(self) -> None:
-        """Close what runs shared. Threads that have not ended by now are on their own."""
-        if self._context is not None and not self._busy:
+        """Close the client that runs shared: what a thread that is left behind would still say, nobody hears."""
+        if self._context is not None:
             self._context.run(self._stack.close)
 
     @property

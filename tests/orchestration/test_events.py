@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from prefect import flow
 from prefect.events import Event
+from prefect.states import Scheduled
 
 from orchestration.client import open_client
 from orchestration.events import listen, run_events
@@ -35,7 +36,7 @@ async def test_events_are_heard_again_after_an_outage(prefect_server: RunningPre
     async with open_client(there) as client:
 
         async def made_is_heard() -> bool:
-            run = await client.create_flow_run(heard_of, name=uuid4().hex)
+            run = await client.create_flow_run(heard_of, name=uuid4().hex, state=Scheduled())
             await asyncio.sleep(0.2)
             return any(flow_run_id_of_event(event.resource.id) == run.id for event in heard)
 
