@@ -10,6 +10,8 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
 
+from orchestration.internals import worker_id_of
+
 ENDED = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
 
 
@@ -77,7 +79,7 @@ async def drop(client: PrefectClient, run_id: UUID, worker_id: str) -> None:
         run = await client.read_flow_run(run_id)
     except ObjectNotFound:
         return
-    mine = run.infrastructure_pid in (None, worker_id)
+    mine = worker_id_of(run) in (None, worker_id)
     if mine and run.state is not None and run.state.type in (StateType.RUNNING, StateType.CANCELLING):
         await client.set_flow_run_state(run_id, Cancelled(message="The job no longer needs this run."), force=True)
 
