@@ -64,7 +64,7 @@ def demo(
 
 
 def _environment() -> dict[str, str]:
-    from cli.ports import free_port, is_free
+    from cli.ports import is_free
 
     given = dict(os.environ)
     defaults = {
@@ -81,7 +81,7 @@ def _environment() -> dict[str, str]:
         given[name] = str(Path(given[name]).expanduser().absolute())
     for name in ("WOA_API_PORT", "WOA_PREFECT_PORT"):
         if not is_free("127.0.0.1", int(given[name])):
-            given[name] = str(free_port())
+            given[name] = "0"  # a free one
     # The worker loads the model while the other parts start.
     given.setdefault("WOA_PRELOAD_MODELS", f'["{given["WOA_DEFAULT_MODEL"]}"]')
     return given

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -69,8 +69,9 @@ def serve(
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     _check_address(settings)
-    with _alone(settings):
-        _run(_settled(settings), as_json=as_json)
+    with ExitStack() as held:
+        held.enter_context(_alone(settings))
+        _run(_settled(held, settings), as_json=as_json)
     tell("Stopped.")
 
 
@@ -101,12 +102,16 @@ def _alone(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def _settled(settings: Settings) -> Settings:
+def _settled(held: ExitStack, settings: Settings) -> Settings:
     from cli.ports import claim
 
-    ports: dict[str, object] = {"api_port": claim(settings.api_host, settings.api_port, "WOA_API_PORT", "the API")}
+    ports: dict[str, object] = {
+        "api_port": claim(held, settings.api_host, settings.api_port, "WOA_API_PORT", "the API")
+    }
     if settings.prefect_api_url is None:
-        ports["prefect_port"] = claim("127.0.0.1", settings.prefect_port, "WOA_PREFECT_PORT", "the Prefect server")
+        ports["prefect_port"] = claim(
+            held, "127.0.0.1", settings.prefect_port, "WOA_PREFECT_PORT", "the Prefect server"
+        )
     drain: dict[str, object] = {} if "drain_seconds" in settings.model_fields_set else {"drain_seconds": DRAIN_SECONDS}
     return settings.model_copy(update={**ports, **drain})
 

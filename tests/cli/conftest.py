@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from cli.ports import claim_free
 
 ROOT = Path(__file__).parent.parent.parent
 Woa = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -18,6 +21,12 @@ def environment(**given: str) -> dict[str, str]:
     """The present one without settings of ours, and with the sources on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WOA_", "PREFECT_"))}
     return {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **given}
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with ExitStack() as held:
+        return claim_free(held)
 
 
 @pytest.fixture

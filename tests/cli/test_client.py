@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cli.client import Server, ServerRefused, ServerUnreachable
-from cli.ports import free_port
+from tests.cli.conftest import free_port
 
 Answer = tuple[int, dict[str, str], bytes]
 

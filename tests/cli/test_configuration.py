@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from cli.configuration import InvalidSettings, read_settings
-from cli.ports import PortTaken, claim, free_port, is_free, reachable
+from cli.ports import PortTaken, claim, is_free, reachable
 
 
 @pytest.fixture(autouse=True)
@@ -36,22 +37,24 @@ def test_what_is_wrong_is_named_without_its_value(
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it() -> None:
-    with socket.socket() as taken:
+    with socket.socket() as taken, ExitStack() as held:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         assert not is_free("127.0.0.1", port)
         with pytest.raises(PortTaken, match=f"Port {port} on 127.0.0.1, where the API should listen.*WOA_API_PORT"):
-            claim("127.0.0.1", port, "WOA_API_PORT", "the API")
-    assert claim("127.0.0.1", port, "WOA_API_PORT", "the API") == port
-    assert is_free("127.0.0.1", port)
+            claim(held, "127.0.0.1", port, "WOA_API_PORT", "the API")
+    with ExitStack() as held:
+        assert claim(held, "127.0.0.1", port, "WOA_API_PORT", "the API") == port
 
 
-def test_port_0_is_any_free_one() -> None:
-    port = claim("127.0.0.1", 0, "WOA_API_PORT", "the API")
-    assert port > 0
+def test_a_port_is_held_before_anybody_listens() -> None:
+    with ExitStack() as first:
+        port = claim(first, "127.0.0.1", 0, "WOA_API_PORT", "the API")
+        with ExitStack() as second, pytest.raises(PortTaken, match="another `woa serve`"):
+            claim(second, "127.0.0.1", port, "WOA_API_PORT", "the API")
+        assert not is_free("127.0.0.1", port)
     assert is_free("127.0.0.1", port)
-    assert free_port() > 0
 
 
 @pytest.mark.parametrize(

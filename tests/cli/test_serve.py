@@ -14,8 +14,7 @@ import pytest
 
 from cli.background import BackgroundServer, ServerFailed
 from cli.client import Server
-from cli.ports import free_port
-from tests.cli.conftest import Woa, environment
+from tests.cli.conftest import Woa, environment, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.models]
 
