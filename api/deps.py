@@ -40,15 +40,15 @@ class Parts:
     keys: KnownKeys
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the app that answers this request."""
+async def parts_of(request: Request) -> Parts:
+    """The parts of the app that answers this request. Async, because FastAPI sends what is not through a thread."""
     parts: Parts = request.app.state.parts
     return parts
 
 
 async def current_principal(request: Request, _key: Annotated[object, Depends(API_KEY)]) -> Principal:
     """Who calls; every route but the probes and the reference stands behind this."""
-    parts = parts_of(request)
+    parts = await parts_of(request)
     return await identify(request.scope, parts.settings, parts.keys)
 
 

@@ -72,7 +72,7 @@ async def answer(request: Request, blobs: Blobs, download: Download) -> Response
     """The file, or 304 when the client has it already."""
     content = await to_thread.run_sync(download.content, blobs)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": _CACHING}
+    headers = {"ETag": etag, "Cache-Control": _CACHING, "X-Content-Type-Options": "nosniff"}
     if _matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = attachment(download.filename)

@@ -8,6 +8,7 @@ form or a script that posts without asking (the Origin header betrays it), nor m
 from __future__ import annotations
 
 import ipaddress
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from speech.settings import Settings
 from storage.store import Store
 from storage.tables import DEFAULT_OWNER
 
+NONE_KEPT_SECONDS = 0.5
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _CREATE = "create one with `woa keys create` and send it as `Authorization: Bearer KEY`"
@@ -34,15 +36,19 @@ class Principal:
 
 
 class KnownKeys:
-    """The keys of the store; that there are any is never forgotten, since it never changes back."""
+    """The keys of the store. That there are any is never forgotten, since it never changes back; that there are none
+    is believed for ``NONE_KEPT_SECONDS``, so that the first key counts no later than that."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._any = False
+        self._until = 0.0
 
     async def any(self) -> bool:
         """Whether any key was ever made."""
-        self._any = self._any or await self._store.keys.any()
+        if not self._any and time.monotonic() >= self._until:
+            self._any = await self._store.keys.any()
+            self._until = time.monotonic() + NONE_KEPT_SECONDS
         return self._any
 
     async def owner_of(self, secret: str) -> Principal | None:

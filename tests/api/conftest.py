@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -70,6 +72,16 @@ async def opened(settings: Settings, **given: Any) -> AsyncIterator[Desk]:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as client:
             yield Desk(app, client, app.state.parts.store, settings)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def quiet_logs() -> Iterator[None]:
+    """Log lines are made and thrown away: unconfigured, structlog draws tracebacks with every local variable."""
+    processors = [structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer()]
+    with Path(os.devnull).open("w") as nowhere:
+        structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(nowhere))
+        yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
