@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.parent import restore_signals
 from cli.terminal import bar, clock, emit, tell
 from speech.errors import SpeechError
 
@@ -46,6 +47,7 @@ def demo(
     """
     from cli.background import BackgroundServer
 
+    restore_signals()
     began = time.monotonic()
     path = recording or RECORDING
     if not path.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,47 +13,36 @@ if TYPE_CHECKING:
     from speech.settings import Settings
 
 SECONDS = 2.0
-Question = Callable[[], Awaitable[bool]]
 
 
-def api_lives(settings: Settings) -> Question:
-    """Whether the API answers."""
+@dataclass(frozen=True)
+class Readiness:
+    """Questions about the server of these settings, over one client: making one costs more than asking."""
 
-    async def ask() -> bool:
-        return await _get(f"{_api(settings)}/health/live") is not None
+    settings: Settings
+    _client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=SECONDS, trust_env=False))
 
-    return ask
+    async def api_lives(self) -> bool:
+        """Whether the API answers."""
+        return await self._get(f"{self._api}/health/live") is not None
 
-
-def worker_beats(settings: Settings) -> Question:
-    """Whether the API sees a worker that is there for jobs."""
-
-    async def ask() -> bool:
-        health = await _get(f"{_api(settings)}/health")
+    async def worker_beats(self) -> bool:
+        """Whether the API sees a worker that is there for jobs."""
+        health = await self._get(f"{self._api}/health")
         workers = ((health or {}).get("checks") or {}).get("workers") or {}
         return bool(workers.get("online"))
 
-    return ask
+    async def prefect_answers(self) -> bool:
+        """Whether the Prefect server answers."""
+        return await self._get(f"{self.settings.prefect}/health") is not None
 
+    @property
+    def _api(self) -> str:
+        return f"http://{reachable(self.settings.api_host)}:{self.settings.api_port}/api/v1"
 
-def prefect_answers(settings: Settings) -> Question:
-    """Whether the Prefect server answers."""
-
-    async def ask() -> bool:
-        return await _get(f"{settings.prefect}/health") is not None
-
-    return ask
-
-
-async def _get(url: str) -> Any:
-    """What is answered there, a refusal by an unhealthy server included; None when nobody answers with JSON."""
-    try:
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-            answer = await client.get(url)
-            return answer.json()
-    except (httpx.HTTPError, ValueError):
-        return None
-
-
-def _api(settings: Settings) -> str:
-    return f"http://{reachable(settings.api_host)}:{settings.api_port}/api/v1"
+    async def _get(self, url: str) -> Any:
+        """What is answered there, by an unhealthy server too; None when nobody answers with JSON."""
+        try:
+            return (await self._client.get(url)).json()
+        except (httpx.HTTPError, ValueError):
+            return None

@@ -16,6 +16,7 @@ from cli.terminal import emit, emit_line, tell
 from speech.errors import SpeechError
 
 if TYPE_CHECKING:
+    from cli.readiness import Readiness
     from cli.supervisor import Part
     from speech.settings import Settings
 
@@ -144,24 +145,25 @@ def _run(settings: Settings, *, as_json: bool) -> None:
 
 def _parts(settings: Settings) -> list[Part]:
     """In the order of stopping, from last to first: the API takes no more jobs before the worker drains."""
-    from cli.readiness import api_lives, prefect_answers, worker_beats
+    from cli.readiness import Readiness
     from cli.supervisor import Part
+
+    asked = Readiness(settings)
 
     def woa(role: str) -> tuple[str, ...]:
         return (*RUN, role, "--supervised")
 
     parts = [
-        Part("control", (*woa("control"), "--deploy"), prefect_answers(settings), STOP_SECONDS["control"]),
-        Part("worker", woa("worker"), worker_beats(settings), settings.drain_seconds + LET_GO_SECONDS),
-        Part("api", woa("api"), api_lives(settings), STOP_SECONDS["api"]),
+        Part("control", (*woa("control"), "--deploy"), asked.prefect_answers, STOP_SECONDS["control"]),
+        Part("worker", woa("worker"), asked.worker_beats, settings.drain_seconds + LET_GO_SECONDS),
+        Part("api", woa("api"), asked.api_lives, STOP_SECONDS["api"]),
     ]
     if settings.prefect_api_url is None:
-        parts.insert(0, _prefect(settings))
+        parts.insert(0, _prefect(settings, asked))
     return parts
 
 
-def _prefect(settings: Settings) -> Part:
-    from cli.readiness import prefect_answers
+def _prefect(settings: Settings, asked: Readiness) -> Part:
     from cli.supervisor import Part
     from orchestration.environment import home, server_environment
 
@@ -170,7 +172,7 @@ def _prefect(settings: Settings) -> Part:
     return Part(
         "prefect",
         (sys.executable, "-P", "-m", "orchestration.prefect_main", str(settings.prefect_port)),
-        prefect_answers(settings),
+        asked.prefect_answers,
         STOP_SECONDS["prefect"],
         environment=server_environment(settings, settings.prefect_port, settings.prefect_ui),
         # Prefect reads .env, prefect.toml and pyproject.toml of the working folder; there are none in its home.

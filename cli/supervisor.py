@@ -21,7 +21,7 @@ SETTLED_SECONDS = 60.0
 """A part that ran for so long before it crashed is restarted without more delay than the first time."""
 FAILED_STARTS = 5
 """A part that crashes so often without ever having been ready ends it all: something must be mended first."""
-PROBE_SECONDS = 0.1
+PROBE_SECONDS = 0.2
 LINE_BYTES = 1024 * 1024
 
 
@@ -119,13 +119,14 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def _watch(self) -> None:
-        while len(self._ready) < len(self.parts):
-            for part in self.parts:
-                if part.name not in self._ready and part.name in self._running and await part.ready():
-                    self._ready.add(part.name)
-                    self.on_ready(part.name, monotonic() - self._began)
-            await asyncio.sleep(PROBE_SECONDS)
+        await asyncio.gather(*(self._watch_one(part) for part in self.parts))
         self.on_all_ready(monotonic() - self._began)
+
+    async def _watch_one(self, part: Part) -> None:
+        while part.name not in self._running or not await part.ready():
+            await asyncio.sleep(PROBE_SECONDS)
+        self._ready.add(part.name)
+        self.on_ready(part.name, monotonic() - self._began)
 
     async def _stop_all(self) -> None:
         for part in reversed(self.parts):
