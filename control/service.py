@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
+from prefect.client.orchestration import PrefectClient
 from prefect.events import Event
 
 from control.outbox import Outbox
@@ -22,6 +23,7 @@ from orchestration.client import open_client
 from orchestration.events import listen, run_events
 from orchestration.internals import flow_run_id_of_event
 from orchestration.outages import Outage
+from orchestration.ownership import check_owner
 from speech.settings import Settings
 from storage.store import Store
 from storage.wake import CommitSignal
@@ -120,6 +122,7 @@ class Office:
     async def work(self) -> None:
         """Do all of it, until cancelled."""
         async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
+            await self._find_pool(client)
             outbox = Outbox(client, self.store, self.deployment)
             watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
             reconciler = Reconciler(client, self.store)
@@ -149,6 +152,20 @@ class Office:
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))
             group.create_task(listen(self.settings, run_events(), heard))
+
+    async def _find_pool(self, client: PrefectClient) -> None:
+        """Wait until Prefect has our pool: to a server of others, every job of ours would seem to have lost its run."""
+        outage = Outage(f"Prefect, or its work pool {self.settings.work_pool} (`woa deploy` makes it)")
+        while True:
+            try:
+                pool = await client.read_work_pool(self.settings.work_pool)
+                check_owner(pool, await self.store.installation.identity())
+            except Exception as reason:  # noqa: BLE001 - control outlives every outage
+                outage.met(reason)
+            else:
+                outage.over()
+                return
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _send(self, outbox: Outbox) -> None:
         signal = CommitSignal(self.store.database)

@@ -16,10 +16,11 @@ from prefect.utilities.callables import parameter_schema
 
 from deployments.specification import Deployment, Pool, Specification, read
 from orchestration.client import open_client
+from orchestration.ownership import check_owner, template
 from speech.settings import Settings
+from storage.store import Store
 from workers.flows import import_flow
 from workers.service import TYPE
-from workers.template import TEMPLATE
 
 RETRIES = 3
 
@@ -42,36 +43,50 @@ async def apply(settings: Settings, specification: Specification | None = None) 
 
     Raises:
         WrongPoolType: when that pool exists with another type.
+        ForeignPool: when that pool exists and belongs to another installation.
         httpx.HTTPError: when Prefect does not answer.
 
     """
     given = specification if specification is not None else await asyncio.to_thread(read)
-    applied = Applied()
+    applied, identity = Applied(), await _identity(settings)
     async with open_client(settings, retries=RETRIES) as client:
-        await _apply_pool(client, settings.work_pool, given.pool, applied)
+        await _apply_pool(client, settings.work_pool, given.pool, identity, applied)
         for deployment in given.deployments:
             await _apply_deployment(client, settings.work_pool, deployment, applied)
     return applied
 
 
-async def _apply_pool(client: PrefectClient, name: str, pool: Pool, applied: Applied) -> None:
-    found = await _find_or_create_pool(client, name, pool, applied)
+async def _identity(settings: Settings) -> str:
+    store = Store.open(settings)
+    try:
+        await store.migrate()
+        return await store.installation.identity()
+    finally:
+        await store.close()
+
+
+async def _apply_pool(client: PrefectClient, name: str, pool: Pool, identity: str, applied: Applied) -> None:
+    wanted = template(identity)
+    found = await _find_or_create_pool(client, name, pool, wanted, applied)
     if found.type != TYPE:
         raise WrongPoolType(
             f"The work pool {name!r} exists and is of type {found.type!r}, not {TYPE!r}. "
             "Name another one in WOA_WORK_POOL, or delete it."
         )
-    if found.base_job_template != TEMPLATE or found.description != pool.description:
-        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=TEMPLATE, description=pool.description))
+    check_owner(found, identity)
+    if found.base_job_template != wanted or found.description != pool.description:
+        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=wanted, description=pool.description))
         applied.changes.append(f"work pool {name}: updated")
     await _apply_queues(client, name, pool, applied)
 
 
-async def _find_or_create_pool(client: PrefectClient, name: str, pool: Pool, applied: Applied) -> WorkPool:
+async def _find_or_create_pool(
+    client: PrefectClient, name: str, pool: Pool, made_of: dict[str, Any], applied: Applied
+) -> WorkPool:
     try:
         return await client.read_work_pool(name)
     except ObjectNotFound:
-        wanted = WorkPoolCreate(name=name, type=TYPE, base_job_template=TEMPLATE, description=pool.description)
+        wanted = WorkPoolCreate(name=name, type=TYPE, base_job_template=made_of, description=pool.description)
     try:
         created = await client.create_work_pool(wanted)
     except ObjectAlreadyExists:  # another process was quicker

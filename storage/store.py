@@ -9,6 +9,7 @@ from storage.database import Database
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
+from storage.installation import Installation
 from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.leases import Leases
@@ -33,6 +34,7 @@ class Store:
         self.leases = Leases(database)
         self.workers = Workers(database)
         self.keys = Keys(database)
+        self.installation = Installation(database)
         self.idempotency = Idempotency(database)
         self.garbage = Garbage(database, blobs)
 

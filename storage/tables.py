@@ -203,6 +203,13 @@ leases = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+installation = Table(
+    "installation",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("identity", String(64), nullable=False),
+)
+
 marks = Table(
     "marks",
     metadata,

@@ -18,6 +18,7 @@ from orchestration.client import open_client
 from orchestration.environment import prefect_settings
 from orchestration.events import listen, run_events
 from orchestration.outages import Outage
+from orchestration.ownership import check_owner
 from speech.settings import Settings
 from storage.store import Store
 from workers.beat import Heart
@@ -126,6 +127,7 @@ class PoolService:
         while not stop.is_set():
             try:
                 pool = await client.read_work_pool(self.settings.work_pool)
+                check_owner(pool, await self._identity())
             except ObjectNotFound as reason:
                 absent.met(reason)
             except Exception as reason:  # noqa: BLE001 - the worker may be started before Prefect is
@@ -136,6 +138,14 @@ class PoolService:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
         return False
+
+    async def _identity(self) -> str:
+        store = Store.open(self.settings)
+        try:
+            await store.migrate()
+            return await store.installation.identity()
+        finally:
+            await store.close()
 
 
 def _check_type(pool: str, found: str) -> None:

@@ -16,12 +16,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from orchestration.ownership import template
 from pipeline.runtime import Runtime
 from speech.settings import Settings
 from tasks.current import use
 from workers.preload import preload
 from workers.service import TYPE, PoolService
-from workers.template import TEMPLATE
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     @classmethod
     def get_default_base_job_template(cls) -> dict[str, Any]:
         """What a new pool of this type starts with."""
-        return TEMPLATE
+        return template()
 
     async def start(
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from deployments.apply import WrongPoolType, apply
 from deployments.specification import FILE, find, read
 from orchestration.client import open_client
+from orchestration.ownership import owner_of, template
 from speech.options import Priority
 from speech.settings import Settings
 from tests.prefect_server import RunningPrefect
@@ -62,7 +63,8 @@ async def test_the_pool_has_a_queue_a_priority_in_order(there: Settings) -> None
         queues = await client.read_work_queues(work_pool_name=there.work_pool)
         deployment = await client.read_deployment_by_name("transcribe/transcribe")
     assert pool.type == WarmWorker.type
-    assert pool.base_job_template == WarmWorker.get_default_base_job_template()
+    assert pool.base_job_template == template(owner_of(pool))
+    assert owner_of(pool)
     found = {queue.name: queue.priority for queue in queues if queue.name != "default"}
     assert found == {"express": 1, "normal": 2, "low": 3}
     assert set(found) == {str(priority) for priority in Priority}
