@@ -33,7 +33,7 @@ def run_latency(stack: Stack, quick: bool) -> str:
 
 def run_identity(stack: Stack, quick: bool) -> str:
     """Token identity with bare faster-whisper, with and without VAD."""
-    clips = identity.collect(0 if quick else 40)
+    clips = identity.collect(0 if quick else 20)
     clips = clips[:6] if quick else clips
     parts = []
     for title, options in (("VAD as by default", {}), ("VAD off", {"vad": {"enabled": False}})):

@@ -51,7 +51,7 @@ class Difference:
     product: str
 
 
-def collect(per_language: int = 40) -> list[Clip]:
+def collect(per_language: int = 20) -> list[Clip]:
     """The bundled clips, and up to ``per_language`` more of each language from Debian's packages."""
     rows = [json.loads(line) for line in (BUNDLED / "manifest.jsonl").read_text("utf-8").splitlines() if line.strip()]
     clips = [Clip(BUNDLED / row["path"], row["lang"]) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from audio.spans import TimeMap
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised
 from pipeline.recording import Recording
+from speech.jobs import transcript_id_of
 from speech.transcript import Segment, Transcript, Usage, ordered
 
 
@@ -28,7 +28,7 @@ def assemble(
         for segment in _named(recognition.segments, recognition.language)
     ]
     return Transcript(
-        transcript_id=transcript_id(job_id, recording.file_id, recording.sha256),
+        transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
         job_id=job_id,
         file_id=recording.file_id,
         filename=recording.filename,
@@ -43,11 +43,6 @@ def assemble(
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
     )
-
-
-def transcript_id(job_id: str | None, file_id: str | None, sha256: str) -> str:
-    """The same for every attempt at the same file of the same job: a repeated step replaces, it does not double."""
-    return hashlib.sha256(f"{job_id}/{file_id or sha256}".encode()).hexdigest()[:32]
 
 
 def _named(segments: tuple[Segment, ...], language: str | None) -> Iterator[Segment]:

@@ -11,7 +11,7 @@ from speech.formats import render, resolve
 from speech.options import SubtitleOptions, TranscribeRequest
 from speech.transcript import Transcript
 from storage.blobs import Blobs
-from storage.transcripts import TranscriptRow
+from storage.transcripts import TranscriptRow, transcript_folder
 
 
 def render_early(transcript: Transcript, request: TranscribeRequest) -> dict[str, bytes]:
@@ -36,7 +36,7 @@ def keep_transcript(
     They lie in a folder of this attempt (``token``): what a superseded attempt still writes disturbs nobody.
     Nothing refers to them until the row is committed.
     """
-    folder = f"owners/{owner_id}/transcripts/{transcript.transcript_id}/{token}"
+    folder = f"{transcript_folder(owner_id, transcript.transcript_id)}{token}"
     for name, content in files.items():
         blobs.write(f"{folder}/rendered/{name}", content)
     blob_key = f"{folder}/transcript.json"

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from storage.blobs import Blobs
 from storage.errors import BlobMissing
+from storage.steps import step_blob
 
 T = TypeVar("T")
 
@@ -31,9 +32,14 @@ class StepKey:
     digest: str
 
     @property
+    def name(self) -> str:
+        """As it is noted of a job."""
+        return f"{self.step}-{self.digest}"
+
+    @property
     def blob_key(self) -> str:
         """Where the outcome lies."""
-        return f"owners/{self.owner_id}/steps/{self.step}-{self.digest}.json"
+        return step_blob(self.owner_id, self.name)
 
 
 def step_key(owner_id: str, step: str, version: int, **given: Any) -> StepKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,6 +79,11 @@ class FileStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+def transcript_id_of(job_id: str | None, file_id: str) -> str:
+    """The id of a job's transcript of a file: the same for every attempt, so that a repeated one replaces it."""
+    return hashlib.sha256(f"{job_id}/{file_id}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
-from speech.jobs import JobStatus
+from speech.jobs import JobStatus, transcript_id_of
 from storage import specification
 from storage.database import Database
 from storage.errors import JobNotFinished, Missing
@@ -37,6 +37,11 @@ class TranscriptRow:
     speakers_count: int
     blob_key: str
     created_at: datetime
+
+
+def transcript_folder(owner_id: str, transcript_id: str) -> str:
+    """Where all that attempts wrote of a transcript lies, with the slash at its end."""
+    return f"owners/{owner_id}/transcripts/{transcript_id}/"
 
 
 class Transcripts:
@@ -101,7 +106,7 @@ async def replace_transcript(connection: AsyncConnection, transcript: Transcript
         transcripts.c.job_id == transcript.job_id, transcripts.c.file_id == transcript.file_id
     )
     rows = (await connection.execute(query)).mappings().all()
-    names = [_folder(row) for row in rows if row["transcript_id"] != transcript.transcript_id]
+    names = [_parent(row["blob_key"]) for row in rows if _parent(row["blob_key"]) != _parent(transcript.blob_key)]
     await discard(connection, names)
     ids = [transcript.transcript_id, *(row["transcript_id"] for row in rows)]
     await connection.execute(delete(transcripts).where(transcripts.c.transcript_id.in_(ids)))
@@ -128,7 +133,7 @@ async def _finished_job(connection: AsyncConnection, owner_id: str, job_id: str)
 
 async def _drop(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[str]:
     ids = [row["transcript_id"] for row in rows]
-    names = [_folder(row) for row in rows]
+    names = [transcript_folder(row["owner_id"], row["transcript_id"]) for row in rows]
     await discard(connection, names)
     await connection.execute(update(job_files).where(job_files.c.transcript_id.in_(ids)).values(transcript_id=None))
     await connection.execute(delete(transcripts).where(transcripts.c.transcript_id.in_(ids)))
@@ -138,6 +143,8 @@ async def _drop(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list
 async def _forget_job(connection: AsyncConnection, job: RowMapping) -> list[str]:
     job_id = job["job_id"]
     names = await forget_steps(connection, job_id=job_id)
+    if job["results_deleted_at"] is None:
+        names += await _drop_unfinished(connection, job["owner_id"], job_id)
     names += await _drop_fetched_files(connection, job_id)
     values = {
         "specification": specification.scrub(job["specification"]),
@@ -176,8 +183,17 @@ async def _drop_fetched_files(connection: AsyncConnection, job_id: str) -> list[
     return names
 
 
-def _folder(row: RowMapping) -> str:
-    return str(row["blob_key"]).rpartition("/")[0] + "/"
+async def _drop_unfinished(connection: AsyncConnection, owner_id: str, job_id: str) -> list[str]:
+    """What attempts wrote that died before their row was committed: nothing but the id leads there."""
+    query = select(job_files.c.file_id).where(job_files.c.job_id == job_id)
+    ids = (await connection.execute(query)).scalars()
+    names = [transcript_folder(owner_id, transcript_id_of(job_id, file_id)) for file_id in ids]
+    await discard(connection, names)
+    return names
+
+
+def _parent(blob_key: str) -> str:
+    return blob_key.rpartition("/")[0] + "/"
 
 
 def _record(row: RowMapping) -> TranscriptRow:

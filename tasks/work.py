@@ -74,4 +74,4 @@ class FileWork:
 
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)
-        self.runtime.wait(note(key.step, key.blob_key))
+        self.runtime.wait(note(key.step, key.name))

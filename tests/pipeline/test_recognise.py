@@ -9,7 +9,7 @@ import pytest
 from audio.limits import Limits
 from audio.pieces import Piece
 from audio.spans import Span
-from pipeline.assemble import assemble, transcript_id
+from pipeline.assemble import assemble
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, recognise
 from pipeline.recording import Recording
@@ -113,9 +113,3 @@ def test_words_return_to_the_time_line_of_the_recording(recording: Recording, co
     assert [segment.language for segment in transcript.segments] == ["it", "it"]
     assert (transcript.provider, transcript.model, transcript.model_digest) == ("counting", "one", "sha256:one")
     assert transcript.usage.audio_seconds == 11.0
-
-
-def test_a_repeated_attempt_writes_the_same_transcript(recording: Recording) -> None:
-    assert transcript_id("job", "file", "x") == transcript_id("job", "file", "x")
-    others = {transcript_id("job", "other", "x"), transcript_id("b", "file", "x")}
-    assert transcript_id("job", "file", "x") not in others

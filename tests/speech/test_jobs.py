@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from speech.jobs import FINISHED, FileStatus, JobStatus, Stage, lawful
+from speech.jobs import FINISHED, FileStatus, JobStatus, Stage, lawful, transcript_id_of
 from speech.options import Priority
 
 EVERY_STATUS = list(JobStatus)
@@ -60,3 +60,8 @@ def test_the_words_of_the_contract() -> None:
         "paused",
         "done",
     ]
+
+
+def test_every_attempt_at_a_file_of_a_job_writes_the_same_transcript() -> None:
+    assert transcript_id_of("job", "file") == transcript_id_of("job", "file")
+    assert transcript_id_of("job", "file") not in (transcript_id_of("job", "other"), transcript_id_of("other", "file"))
