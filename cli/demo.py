@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cli.client import Server
 
 MODEL = "tiny.en"
+JOB_SECONDS = 900.0
+"""How long the job may take, the start of the other parts included."""
 FORMATS = ("vtt", "srt", "json", "txt")
 RECORDING = Path(__file__).parent.parent / "examples" / "audio" / "jfk.flac"
 
@@ -115,8 +117,15 @@ def _show(running: BackgroundServer, path: Path, folder: Path) -> None:
 
 
 def _follow(server: Server, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + JOB_SECONDS
+
+    def seen(job: dict[str, Any]) -> None:
+        progress.update(job["progress"], note=job["stage"])
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"The job is still {job['status']} after {JOB_SECONDS:.0f} s.")
+
     with bar("Job", total=100) as progress:
-        job = server.follow(job_id, lambda seen: progress.update(seen["progress"], note=seen["stage"]), interval=0.1)
+        job = server.follow(job_id, seen, interval=0.1)
     if job["status"] != "completed":
         raise DemoFailed(f"The job is {job['status']}: {job['error'] or job['files'][0]['error']}")
     return job

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
 from cli.deploy import apply_when_possible
 from cli.terminal import colours
+from speech.errors import SpeechError
 
 if TYPE_CHECKING:
     from speech.settings import Settings
@@ -37,7 +40,8 @@ def api(supervised: bool = SUPERVISED) -> None:
     settings = _begin("api", supervised=supervised)
     from api.server import serve
 
-    serve(settings)
+    with _surprises_logged():
+        serve(settings)
 
 
 def worker(supervised: bool = SUPERVISED) -> None:
@@ -65,11 +69,14 @@ def control(
     Example: WOA_PREFECT_API_URL=http://prefect:4200/api woa control
     """
     settings = _begin("control", supervised=supervised)
+    from cli.supervisor import READY
     from control.service import run_control
 
     async def run(settings: Settings, stop: asyncio.Event) -> None:
         if deploy:
             await apply_when_possible(settings, stop)
+        if supervised:
+            print(READY, flush=True)
         await run_control(settings, stop)
 
     _serve(settings, run)
@@ -83,8 +90,6 @@ def _begin(role: str, *, supervised: bool) -> Settings:
     restore_signals()
     if supervised:
         follow_supervisor()
-    # Prefect looks at these when it is imported; what our processes use is set by orchestration.environment.
-    os.environ.setdefault("PREFECT_LOGGING_COLORS", "false")
     settings = read_settings()
     configure(settings, role=role, colours=colours(sys.stderr))
     return settings
@@ -109,4 +114,17 @@ def _serve(settings: Settings, work: Callable[[Settings, asyncio.Event], Awaitab
             loop.add_signal_handler(number, asked)
         await work(settings, stop)
 
-    asyncio.run(run())
+    with _surprises_logged():
+        asyncio.run(run())
+
+
+@contextmanager
+def _surprises_logged() -> Iterator[None]:
+    """A process that nobody watches tells its log what ended it, where a person would call it again with --debug."""
+    try:
+        yield
+    except SpeechError:
+        raise
+    except Exception:
+        logging.getLogger(__name__).exception("stopped by an error that was not expected")
+        raise

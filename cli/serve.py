@@ -154,7 +154,7 @@ def _parts(settings: Settings) -> list[Part]:
         return (*RUN, role, "--supervised")
 
     parts = [
-        Part("control", (*woa("control"), "--deploy"), asked.prefect_answers, STOP_SECONDS["control"]),
+        Part("control", (*woa("control"), "--deploy"), None, STOP_SECONDS["control"]),
         Part("worker", woa("worker"), asked.worker_beats, settings.drain_seconds + LET_GO_SECONDS),
         Part("api", woa("api"), asked.api_lives, STOP_SECONDS["api"]),
     ]

@@ -21,6 +21,8 @@ SETTLED_SECONDS = 60.0
 """A part that ran for so long before it crashed is restarted without more delay than the first time."""
 FAILED_STARTS = 5
 """A part that crashes so often without ever having been ready ends it all: something must be mended first."""
+READY = "\x1eready"
+"""What a part may print to say that it does its work now."""
 PROBE_SECONDS = 0.2
 LINE_BYTES = 1024 * 1024
 
@@ -29,12 +31,13 @@ LINE_BYTES = 1024 * 1024
 class Part:
     """One process. ``ready`` says whether it does its work; ``stop_seconds`` is how long it may take to stop.
 
+    Without a ``ready`` it is ready when it prints ``READY``, a line that goes no further.
     ``environment`` replaces the supervisor's for it, ``folder`` is where it runs.
     """
 
     name: str
     command: tuple[str, ...]
-    ready: Callable[[], Awaitable[bool]]
+    ready: Callable[[], Awaitable[bool]] | None
     stop_seconds: float
     environment: Mapping[str, str] | None = None
     folder: Path | None = None
@@ -123,10 +126,18 @@ class Supervisor:
         self.on_all_ready(monotonic() - self._began)
 
     async def _watch_one(self, part: Part) -> None:
-        while part.name not in self._running or not await part.ready():
+        while True:
+            if await self._is_ready(part):
+                break
             await asyncio.sleep(PROBE_SECONDS)
         self._ready.add(part.name)
         self.on_ready(part.name, monotonic() - self._began)
+
+    async def _is_ready(self, part: Part) -> bool:
+        child = self._running.get(part.name)
+        if child is None:
+            return False
+        return child.said_ready.is_set() if part.ready is None else await part.ready()
 
     async def _stop_all(self) -> None:
         for part in reversed(self.parts):
@@ -141,8 +152,11 @@ class Child:
     Its standard input is a pipe that nobody writes to: the end of it tells the child that the supervisor is gone.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, pump: asyncio.Task[None]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, pump: asyncio.Task[None], said_ready: asyncio.Event
+    ) -> None:
         self._process, self._pump = process, pump
+        self.said_ready = said_ready
 
     @classmethod
     async def start(cls, part: Part, environment: Mapping[str, str], write: Callable[[str, str], None]) -> Child:
@@ -157,7 +171,15 @@ class Child:
             start_new_session=True,
             limit=LINE_BYTES,
         )
-        return cls(process, asyncio.create_task(_pump(process, part.name, write)))
+        said_ready = asyncio.Event()
+
+        def heard(line: str) -> None:
+            if line == READY:
+                said_ready.set()
+            else:
+                write(part.name, redacted(line))
+
+        return cls(process, asyncio.create_task(_pump(process, heard)), said_ready)
 
     async def finished(self) -> int:
         """Wait for the end and for its last line; the exit code, negative for a signal.
@@ -188,7 +210,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-async def _pump(process: asyncio.subprocess.Process, name: str, write: Callable[[str, str], None]) -> None:
+async def _pump(process: asyncio.subprocess.Process, heard: Callable[[str], None]) -> None:
     if process.stdout is None:
         return
     while True:
@@ -198,7 +220,7 @@ async def _pump(process: asyncio.subprocess.Process, name: str, write: Callable[
             continue
         if not line:
             return
-        write(name, redacted(line.decode("utf-8", "replace").rstrip("\r\n")))
+        heard(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _ending(code: int) -> str:

@@ -131,6 +131,18 @@ async def test_a_second_interrupt_kills() -> None:
         await task
 
 
+async def test_a_part_may_say_itself_that_it_is_ready() -> None:
+    heard = Heard()
+    script = f"import time; print('up'); print({module.READY!r}, flush=True); time.sleep(600)"
+    told = Part("part", (sys.executable, "-c", script), None, 5.0)
+    running = _supervisor(heard, told)
+    task = asyncio.create_task(running.run())
+    await heard.until(lambda: heard.ready == ["part", "*"])
+    running.interrupt()
+    await task
+    assert heard.of("part") == ["up"]
+
+
 async def test_signals_stop_it() -> None:
     heard = Heard()
     running = _supervisor(heard, _part("part", STAYS))
