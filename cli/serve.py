@@ -24,7 +24,7 @@ SUPERVISED = typer.Option(False, "--supervised", hidden=True, help="End when sta
 GRACE_SECONDS = 25.0
 """How long all parts together may take to stop when whoever started this is gone."""
 RUN = (sys.executable, "-P", "-m", "cli.main")
-STOP_SECONDS = {"api": 5.0, "control": 3.0, "prefect": 5.0}
+STOP_SECONDS = {"api": 5.0, "control": 5.0, "prefect": 5.0}
 DRAIN_SECONDS = 2.0
 """How long jobs may go on once all stops, unless the settings say; what does not end goes on at the next start."""
 LET_GO_SECONDS = 7.0
