@@ -20,7 +20,7 @@ from storage.store import Store
 
 log = structlog.get_logger(__name__)
 
-BEAT_AGE = 12.0
+BEAT_AGE = 15.0
 """Seconds after its last beat until a worker counts as gone."""
 PATIENCE = 4.0
 """Seconds for which nobody must have had a run: beats come every two."""

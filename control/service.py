@@ -19,6 +19,7 @@ from control.outbox import Outbox
 from control.reading import RunReader
 from control.reconciler import Reconciler
 from control.watcher import Watcher
+from orchestration.beside import end
 from orchestration.client import open_client
 from orchestration.events import listen, run_events
 from orchestration.internals import flow_run_id_of_event
@@ -53,9 +54,7 @@ async def run_control(settings: Settings, stop: asyncio.Event, *, deployment: st
     try:
         await stop.wait()
     finally:
-        standing.cancel()
-        with suppress(asyncio.CancelledError):
-            await standing
+        await end(standing)
         await store.close()
 
 
@@ -90,9 +89,9 @@ class Candidate:
         try:
             await self._renew(working)
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
+            reason = await end(working)
+            if isinstance(reason, Exception):
+                self._outage.met(reason)
             with suppress(Exception):
                 await self.store.leases.release(LEASE, self.holder)
             log.info("control ends", holder=self.holder)

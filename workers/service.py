@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -14,6 +14,7 @@ import structlog
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
+from orchestration.beside import beside, end
 from orchestration.client import open_client
 from orchestration.environment import prefect_settings
 from orchestration.events import listen, run_events
@@ -73,7 +74,7 @@ class PoolService:
 
     async def _serve(self, client: PrefectClient, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(client, self.settings.work_pool, self.worker_id, self.slots, self.queues)
-        async with self._heart(), _running(self._tell_prefect(client)), _running(self._listen(dispatcher)):
+        async with self._heart(), beside(self._tell_prefect(client)), beside(self._listen(dispatcher)):
             log.info("worker serves", worker=self.name, pool=self.settings.work_pool, slots=self.slots.count)
             serving = asyncio.create_task(dispatcher.serve(stop))
             try:
@@ -81,7 +82,7 @@ class PoolService:
             finally:
                 dispatcher.wake.set()
                 await asyncio.wait({serving}, timeout=CLAIM_SECONDS)
-                serving.cancel()
+                await end(serving)
                 await self._leave(dispatcher)
 
     async def _leave(self, dispatcher: Dispatcher) -> None:
@@ -93,7 +94,7 @@ class PoolService:
             await asyncio.wait({settled}, timeout=LET_GO_SECONDS)
         if not settled.done():
             await dispatcher.hand_back()
-            settled.cancel()
+        await end(settled)
 
     @asynccontextmanager
     async def _heart(self) -> AsyncIterator[None]:
@@ -101,7 +102,7 @@ class PoolService:
         heart = Heart(self.settings, store, self.slots, self.worker_id, self.name, self.device, self.models)
         await heart.beat()
         try:
-            async with _running(heart.go_on()):
+            async with beside(heart.go_on()):
                 yield
         finally:
             await heart.stop()
@@ -154,15 +155,3 @@ def _check_type(pool: str, found: str) -> None:
             f"The work pool {pool!r} is of type {found!r}; this worker serves pools of type {TYPE!r}. "
             "Name another pool in WOA_WORK_POOL, or delete this one and run `woa deploy`."
         )
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Something that goes on beside the block, and is cancelled at its end."""
-    task: asyncio.Task[None] = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
