@@ -140,7 +140,7 @@ def _way(
     from cli.configuration import read_settings
     from pipeline.runtime import Runtime
 
-    runtime = Runtime.open(read_settings())
+    runtime = Runtime.open(read_settings(), allow_paths=True)
     try:
         yield InProcess(runtime, request, formats)
     finally:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from speech.settings import Settings
 
 _FOREIGN = ("uvicorn", "uvicorn.error", "uvicorn.access", "fastapi", "prefect._internal", "prefect.server")
+_LEVELLED = ("uvicorn", "fastapi")
+"""Prefect silences these for every process that imports it; here the settings say from which level on they speak."""
 _NOISY = (
     "alembic",
     "httpx",
@@ -80,6 +82,8 @@ def route_foreign_loggers() -> None:
     for name in _FOREIGN:
         logger = logging.getLogger(name)
         logger.propagate = True
+        if name.startswith(_LEVELLED):
+            logger.setLevel(logging.NOTSET)
         for handler in list(logger.handlers):
             if isinstance(handler, logging.StreamHandler):
                 logger.removeHandler(handler)

@@ -126,6 +126,7 @@ def test_libraries_lose_their_own_handlers() -> None:
     kept = logging.NullHandler()
     foreign.addHandler(kept)
     foreign.propagate = False
+    foreign.setLevel(logging.ERROR)
     route_foreign_loggers()
     foreign.warning("one line")
     assert foreign.handlers == [kept]
