@@ -6,6 +6,7 @@ work. Jobs that wait are gone through page by page beside it, for runs that were
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,13 +31,17 @@ OVERLAP = timedelta(seconds=30)
 
 @dataclass
 class Watcher:
-    """Control's eye on Prefect."""
+    """Control's eye on Prefect.
+
+    Looks take turns: were a look projected after a later one, a job that ended in between would be opened again.
+    """
 
     reader: RunReader
     store: Store
     hinted: set[UUID] = field(default_factory=set)
     _looked_at: datetime = field(default_factory=now)
     _position: str = ""
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def _jobs(self) -> Oversight:
@@ -44,34 +49,37 @@ class Watcher:
 
     async def look(self) -> Reading:
         """Read all that moves, project it, and note that Prefect was read."""
-        reading = Reading(now())
-        at_work = await self._jobs.at_work()
-        theirs = {UUID(job.flow_run_id) for job in at_work if job.flow_run_id is not None}
-        reading.add(await self.reader.moving(self._looked_at - OVERLAP, theirs))
-        await self._look_at_jobs(reading, at_work)
-        await self._project(reading)
-        self._looked_at = reading.observed_at
+        async with self._turn:
+            reading = Reading(now())
+            at_work = await self._jobs.at_work()
+            theirs = {UUID(job.flow_run_id) for job in at_work if job.flow_run_id is not None}
+            reading.add(await self.reader.moving(self._looked_at - OVERLAP, theirs))
+            await self._look_at_jobs(reading, at_work)
+            await self._project(reading)
+            self._looked_at = reading.observed_at
         await self.store.jobs.read_mark()
         return reading
 
     async def look_at_hints(self) -> None:
         """Read the runs that events named since the last time."""
-        wanted, self.hinted = self.hinted, set()
-        reading = Reading(now())
-        try:
-            reading.add(await self.reader.by_ids(wanted))
-        except BaseException:
-            self.hinted |= wanted
-            raise
-        await self._project(reading)
+        async with self._turn:
+            wanted, self.hinted = self.hinted, set()
+            reading = Reading(now())
+            try:
+                reading.add(await self.reader.by_ids(wanted))
+            except BaseException:
+                self.hinted |= wanted
+                raise
+            await self._project(reading)
 
     async def look_at_next_page(self) -> None:
         """Read the runs of the next unfinished jobs; after the last ones it begins again."""
-        page = await self._jobs.page(self._position, PAGE)
-        self._position = page[-1].job_id if len(page) == PAGE else ""
-        reading = Reading(now())
-        await self._look_at_jobs(reading, page)
-        await self._project(reading)
+        async with self._turn:
+            page = await self._jobs.page(self._position, PAGE)
+            self._position = page[-1].job_id if len(page) == PAGE else ""
+            reading = Reading(now())
+            await self._look_at_jobs(reading, page)
+            await self._project(reading)
 
     async def submit_stranded(self) -> None:
         """Submit the jobs that have no run and are on nobody's list."""
