@@ -4,6 +4,7 @@ SQLite runs in WAL mode. Writers of one process queue for one connection and sta
 that no transaction finds out in its middle that it may not write; writers of other processes are waited for by
 SQLite's busy handler. Readers have connections of their own, see a snapshot and never take the write lock.
 ``synchronous=FULL`` makes a commit wait for the disk, some milliseconds: what was accepted survives a power loss.
+Errors name the statement and not what was bound to it, which may be a prompt or a URL with a secret.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
         url,
         pool_size=1 if writes else READERS,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=2 * BUSY_SECONDS,
         async_creator=lambda: OneHopConnection(path, BUSY_SECONDS),
     )
@@ -168,6 +170,7 @@ def _postgres_engine(url: URL, *, writes: bool) -> AsyncEngine:
             pool_size=5,
             max_overflow=10,
             pool_pre_ping=True,
+            hide_parameters=True,
             isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
         )
     except ModuleNotFoundError as error:

@@ -137,6 +137,19 @@ async def test_foreign_keys_hold(store: Store) -> None:
             await connection.execute(insert(files).values(row | {"created_at": now()}))
 
 
+async def test_errors_do_not_repeat_what_was_to_be_written(store: Store) -> None:
+    row = {"file_id": "f", "owner_id": "nobody", "filename": "a", "size_bytes": 1, "content_type": "audio/wav"}
+    secret = "https://example.com/a.wav?token=planted"
+    with pytest.raises(IntegrityError) as caught:
+        async with store.database.writing() as connection:
+            await connection.execute(insert(files).values(row | {"created_at": now(), "source_url": secret}))
+    with pytest.raises(DBAPIError) as asked:
+        async with store.database.reading() as connection:
+            await connection.execute(text("SELECT * FROM nowhere WHERE url = :url"), {"url": secret})
+    assert "planted" not in str(caught.value)
+    assert "planted" not in str(asked.value)
+
+
 async def test_a_cancelled_writer_lets_the_next_one_in(store: Store, desk: Desk) -> None:
     entered = asyncio.Event()
 
