@@ -95,7 +95,7 @@ class Watcher:
                 await self._lost(job)
 
     async def _lost(self, job: WatchedJob) -> None:
-        again = await self.store.jobs.resubmit(job.job_id)
+        again = await self.store.jobs.resubmit(job.job_id, job.submission, job.flow_run_id)
         log.warning("a job's flow run is gone", job_id=job.job_id, submitted_again=again)
 
     async def _project(self, reading: Reading) -> None:

@@ -134,11 +134,16 @@ class Jobs:
             await apply(connection, row, projection)
             return True
 
-    async def resubmit(self, job_id: str) -> bool:
-        """Send a job again whose run is gone: once; after that it fails with ``run_lost``, and False is returned."""
+    async def resubmit(self, job_id: str, submission: int, flow_run_id: str | None) -> bool:
+        """Send a job again whose run is gone: once; after that it fails with ``run_lost``, and False is returned.
+
+        Nothing happens when that is not the job's run any more: two who miss the same run have lost one.
+        """
         async with self._database.writing() as connection:
             row = await locked(connection, job_id)
-            return row is not None and await submit_again(connection, row)
+            if row is None or (row["submission"], row["flow_run_id"]) != (submission, flow_run_id):
+                return False
+            return await submit_again(connection, row)
 
     async def read_mark(self, at: datetime | None = None) -> None:
         """Remember that Prefect was read just now (or ``at``)."""

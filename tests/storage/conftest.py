@@ -84,6 +84,11 @@ class Desk:
     async def fresh(self, job: Job) -> Job:
         return await self.store.jobs.get(job.owner_id, job.job_id)
 
+    async def lose(self, job: Job) -> bool:
+        """The job's run, the newest one, is gone."""
+        lost = await self.fresh(job)
+        return await self.store.jobs.resubmit(job.job_id, lost.submission, lost.flow_run_id)
+
     def transcript(self, job: Job, position: int = 0, transcript_id: str | None = None) -> TranscriptRow:
         """A transcript's row, its blob written."""
         name = transcript_id or new_id()

@@ -59,7 +59,7 @@ async def test_of_racing_attempts_exactly_one_may_write(store: Store, desk: Desk
 
 async def test_an_older_submission_may_not_begin(store: Store, desk: Desk) -> None:
     job = await desk.job()
-    assert await store.jobs.resubmit(job.job_id)
+    assert await desk.lose(job)
     with pytest.raises(AttemptSuperseded):
         await store.attempts.begin(job.job_id, 1, "run")
     assert (await store.attempts.begin(job.job_id, 2, "run-2")).number == 1

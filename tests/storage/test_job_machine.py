@@ -110,7 +110,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule()
     def lose(self) -> None:
-        self.wait(self.store.jobs.resubmit(self.job.job_id))
+        self.wait(self.store.jobs.resubmit(self.job.job_id, self.before.submission, self.before.flow_run_id))
 
     @invariant()
     def keeps_its_promises(self) -> None:

@@ -62,7 +62,7 @@ async def test_what_was_read_before_the_attempt_began_is_no_news(store: Store, d
 
 async def test_an_older_submission_changes_nothing(store: Store, desk: Desk) -> None:
     job = await desk.job()
-    await store.jobs.resubmit(job.job_id)
+    await desk.lose(job)
     assert not await store.jobs.project(job.job_id, 1, Projection(JobStatus.FAILED))
     assert not await store.jobs.project("nobody", 1, Projection(JobStatus.FAILED))
     assert await store.jobs.project(job.job_id, 2, Projection(JobStatus.FAILED))
@@ -132,24 +132,34 @@ async def test_a_retry_in_prefects_pages(store: Store, desk: Desk, end: JobStatu
 
 async def test_a_lost_run_is_submitted_again_once(store: Store, desk: Desk) -> None:
     job, attempt = await desk.running()
-    assert await store.jobs.resubmit(job.job_id)
+    assert await desk.lose(job)
     with pytest.raises(AttemptSuperseded):
         await desk.done(attempt)
     fresh = await desk.fresh(job)
     assert (fresh.status, fresh.submission, fresh.flow_run_id) == (JobStatus.QUEUED, 2, None)
     assert ("submit", job.job_id, 2) in await desk.outbox()
-    assert not await store.jobs.resubmit(job.job_id)
+    assert not await desk.lose(job)
     lost = await desk.fresh(job)
     assert (lost.status, lost.error_code) == (JobStatus.FAILED, "run_lost")
     assert lost.files[0].error_code == "run_lost"
-    assert not await store.jobs.resubmit(job.job_id)
-    assert not await store.jobs.resubmit("nobody")
+    assert not await desk.lose(job)
+    assert not await store.jobs.resubmit("nobody", 1, None)
+
+
+async def test_a_run_that_two_miss_is_lost_once(store: Store, desk: Desk) -> None:
+    job, _ = await desk.running()
+    assert await store.jobs.resubmit(job.job_id, 1, job.flow_run_id)
+    assert not await store.jobs.resubmit(job.job_id, 1, job.flow_run_id)
+    await store.jobs.submitted(job.job_id, 2, "second run")
+    assert not await store.jobs.resubmit(job.job_id, 2, None)
+    fresh = await desk.fresh(job)
+    assert (fresh.status, fresh.submission) == (JobStatus.QUEUED, 2)
 
 
 async def test_a_lost_run_of_a_cancelled_job_is_not_submitted_again(store: Store, desk: Desk) -> None:
     job, _ = await desk.running()
     await store.jobs.request_cancel(OWNER, job.job_id)
-    assert not await store.jobs.resubmit(job.job_id)
+    assert not await desk.lose(job)
     assert (await desk.fresh(job)).status is JobStatus.CANCELLED
 
 
@@ -171,7 +181,7 @@ async def test_what_changes_nothing_needs_no_write(store: Store, desk: Desk) -> 
 
 async def test_a_late_run_of_an_old_submission_is_cancelled(store: Store, desk: Desk) -> None:
     job = await desk.job()
-    await store.jobs.resubmit(job.job_id)
+    await desk.lose(job)
     await store.jobs.submitted(job.job_id, 1, "old run")
     await store.jobs.submitted("nobody", 1, "run")
     assert ("cancel", job.job_id, 1) in await desk.outbox()
