@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -76,6 +76,18 @@ class Jobs:
         query = select(func.count()).where(jobs.c.status == str(JobStatus.QUEUED), ahead)
         async with self._database.reading() as connection:
             return (await connection.execute(query)).scalar_one() + 1
+
+    async def queue_positions(self, shown: Collection[Job]) -> dict[str, int]:
+        """The places of those of the jobs that are queued, by id; the queue is gone through once for all of them."""
+        wanted = [job.job_id for job in shown if job.status is JobStatus.QUEUED]
+        if not wanted:
+            return {}
+        order = (jobs.c.priority_rank, jobs.c.created_at, jobs.c.job_id)
+        place = func.row_number().over(order_by=order).label("place")
+        queue = select(jobs.c.job_id, place).where(jobs.c.status == str(JobStatus.QUEUED)).subquery()
+        query = select(queue.c.job_id, queue.c.place).where(queue.c.job_id.in_(wanted))
+        async with self._database.reading() as connection:
+            return {row.job_id: row.place for row in await connection.execute(query)}
 
     async def request_cancel(self, owner_id: str, job_id: str) -> Job:
         """Stop the job: a queued one is cancelled at once, a running one is told to stop. JobFinished, Missing."""

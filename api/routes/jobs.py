@@ -106,9 +106,13 @@ async def _accepted(parts: Parts, job: Job) -> Answer:
 
 
 async def _view(parts: Parts, job: Job) -> JobView:
+    return await _view_at(parts, job, await parts.store.jobs.queue_position(job))
+
+
+async def _view_at(parts: Parts, job: Job, queue_position: int | None) -> JobView:
     return job_view(
         job,
-        queue_position=await parts.store.jobs.queue_position(job),
+        queue_position=queue_position,
         stale_since=await parts.freshness.stale_since(job),
         prefect_ui=parts.settings.prefect_ui,
     )
@@ -148,7 +152,9 @@ async def list_jobs(
     jobs, following = await parts.store.jobs.list(
         caller.owner_id, status=status, created_after=created_after, limit=limit, cursor=cursor
     )
-    return shown(JobList(jobs=[await _view(parts, job) for job in jobs], next_cursor=following))
+    places = await parts.store.jobs.queue_positions(jobs)
+    views = [await _view_at(parts, job, places.get(job.job_id)) for job in jobs]
+    return shown(JobList(jobs=views, next_cursor=following))
 
 
 @router.delete(

@@ -148,6 +148,17 @@ async def test_queue_position_goes_by_priority_then_age(store: Store, desk: Desk
     assert await store.jobs.queue_position(await desk.fresh(asked[3])) is None
 
 
+async def test_queue_positions_of_a_page_are_those_of_its_jobs(store: Store, desk: Desk) -> None:
+    for priority in ("low", "normal", "express", "normal"):
+        await desk.job(priority=priority)
+    await desk.running()
+    page, _ = await store.jobs.list(OWNER, limit=3)
+    places = await store.jobs.queue_positions(page)
+    assert places == {job.job_id: await store.jobs.queue_position(job) for job in page if job.status == "queued"}
+    assert sorted(places.values()) == [1, 3]
+    assert await store.jobs.queue_positions([]) == {}
+
+
 async def test_cancelling_before_submission_drops_the_submission(store: Store, desk: Desk) -> None:
     job = await desk.job(2)
     cancelled = await store.jobs.request_cancel(OWNER, job.job_id)
