@@ -152,7 +152,12 @@ class ByServer:
 
 
 class InProcess:
-    """Here, without server, database or Prefect."""
+    """Here, without server, database or Prefect.
+
+    Raises:
+        UnsupportedOption, ModelNotFound: when the provider cannot do what is asked, of any recording.
+
+    """
 
     ahead = 1
 
@@ -160,13 +165,13 @@ class InProcess:
         self._runtime = runtime
         self._request = request
         self._formats = formats
+        self._model = runtime.registry.check(request).model
 
     def begin(self, source: Input) -> None:
         """Nothing is begun ahead: one recording at a time has all cores."""
 
     def finish(self, source: Input, begun: None) -> Words:
         """Fetch, decode, recognise."""
-        self._pull_model()
         if source.url is None:
             return self._transcribe(source.path or Path(source.name), source.name)
         with tempfile.TemporaryDirectory(prefix="woa-") as folder:
@@ -176,9 +181,8 @@ class InProcess:
         """Nothing runs."""
 
     def _pull_model(self) -> None:
-        model = self._runtime.registry.check(self._request).model
-        if self._runtime.weights.entry(model) is not None:
-            pull_one(self._runtime.weights, model)
+        if self._runtime.weights.entry(self._model) is not None:
+            pull_one(self._runtime.weights, self._model)
 
     def _download(self, url: str, target: Path) -> Path:
         from remote.download import download
@@ -198,6 +202,7 @@ class InProcess:
         from speech.codec import to_json
 
         duration = probe(path, Limits.for_probing(self._runtime.settings)).duration
+        self._pull_model()
         with bar(name, total=duration or 1.0) as progress:
             transcript = transcribe_file(self._runtime, path, self._request, Shown(progress, duration or 1.0))
         written = {each: rendered(transcript, each, self._request.subtitles) for each in self._formats}
