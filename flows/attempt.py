@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline.runtime import Runtime
 from speech.errors import SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
@@ -22,20 +24,21 @@ def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, a
     return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
 
 
-def unfinished(runtime: Runtime, attempt: Attempt) -> list[FileWork]:
-    """The files that no earlier attempt finished, in the order of the request."""
-    left = [file for file in attempt.job.files if file.status is not FileStatus.COMPLETED]
-    return [FileWork(runtime, attempt, file) for file in left]
+def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:
+    """The files that no earlier attempt finished, in the order of the request; one at a time is in memory."""
+    for file in attempt.job.files:
+        if file.status is not FileStatus.COMPLETED:
+            yield FileWork(runtime, attempt, file)
 
 
 def conclude(runtime: Runtime, attempt: Attempt) -> str | None:
-    """Say how the attempt ended: None when a file was transcribed, else a sentence that says why none was."""
+    """Say how the attempt ended: None when a file was transcribed, else the code of what kept it from that."""
     job = runtime.wait(runtime.store.jobs.get(attempt.job.owner_id, attempt.job.job_id))
     if any(file.status is FileStatus.COMPLETED for file in job.files):
         return None
     code, sentence = why_none(job.files)
     runtime.wait(runtime.store.attempts.finish(attempt, Outcome(JobStatus.FAILED, sentence, code)))
-    return f"{code}: {sentence}"
+    return code
 
 
 def give_up(runtime: Runtime, attempt: Attempt) -> None:

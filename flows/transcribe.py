@@ -4,41 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from prefect import State, flow
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.attempt import begin, conclude, give_up, unfinished
 from orchestration.handover import asked_to_leave, let_go
 from speech.errors import AttemptSuperseded, JobCancelled
+from speech.logs import about
 from tasks.current import current
 from tasks.steps import assemble, fetch, prepare, recognise, render
 from tasks.work import FileWork
+
+log = structlog.get_logger(__name__)
 
 
 @flow(name="transcribe", persist_result=False, validate_parameters=False, log_prints=False)
 def transcribe(job_id: str, submission: int) -> State[Any]:
     """Run a job: fetch → prepare → transcribe → assemble → render, each file by itself.
 
-    Prefect sees the two ids and nothing else. The job completes when at least one file did.
+    Prefect sees the two ids and, of a failure, its code. The job completes when at least one file did.
     """
+    with about(job_id=job_id):
+        try:
+            return run(job_id, submission)
+        except AttemptSuperseded as reason:
+            let_go(reason.message)
+        except JobCancelled as reason:
+            return Cancelled(message=reason.message)
+        except Exception as error:
+            # Not this job's fault, as far as anybody knows: it is put back into the queue, a few times.
+            log.exception("the run broke")
+            return Crashed(message=f"The worker met an unexpected error ({type(error).__name__}).")
+
+
+def run(job_id: str, submission: int) -> State[Any]:
+    """One attempt, from its beginning to the state that it ends in."""
     runtime = current()
-    try:
-        attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
-    except JobCancelled as reason:
-        return Cancelled(message=reason.message)
-    except AttemptSuperseded as reason:
-        let_go(reason.message)
+    attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
     try:
         for work in unfinished(runtime, attempt):
             transcribe_file(work)
-    except JobCancelled as reason:
+    except JobCancelled:
         if asked_to_leave():
             let_go("The worker is leaving; the run goes back to the queue.")
         give_up(runtime, attempt)
-        return Cancelled(message=reason.message)
-    except AttemptSuperseded as reason:
-        let_go(reason.message)
+        raise
     failure = conclude(runtime, attempt)
     return Completed(message="Done.") if failure is None else Failed(message=failure)
 

@@ -102,14 +102,17 @@ def _families(of: type[SpeechError] = SpeechError) -> dict[str, str]:
 _LABELLED = re.compile(r"(?:^|: )(?P<label>\w+): (?P<sentence>.+)", re.DOTALL)
 
 
-def error_of(message: str | None) -> tuple[str, str]:
+def error_of(message: str | None) -> tuple[str, str | None]:
     """Code and sentence of a failed run, from its state's message.
 
-    Known are ``code: sentence`` and the form that Prefect gives to errors of ours, ``...: ClassName: sentence``.
+    A bare code is what our flow says: the sentence is in the job's row already, and None here. Known are also
+    ``code: sentence`` and the form that Prefect gives to errors of ours, ``...: ClassName: sentence``.
     Anything else is not repeated, since the message of a foreign error may quote what was said.
     """
     codes = _families()
     known = set(codes.values()) | {WORKER_LOST, RUN_LOST}
+    if message in known:
+        return message, None
     match = _LABELLED.search(message or "")
     if match is None:
         return SpeechError.code, UNKNOWN_SENTENCE

@@ -31,13 +31,17 @@ class Recognised:
 
     @property
     def language(self) -> str | None:
-        """The language of the first piece: the others were recognised in it."""
-        return self.pieces[0].language if self.pieces else None
+        """The language of the first piece that has one: those after it were recognised in it."""
+        return self._first.language if self._first else None
 
     @property
     def language_probability(self) -> float | None:
         """How sure the detection was; None when the language was given."""
-        return self.pieces[0].language_probability if self.pieces else None
+        return self._first.language_probability if self._first else None
+
+    @property
+    def _first(self) -> Recognition | None:
+        return next((piece for piece in self.pieces if piece.language), None)
 
 
 _SHAPE = TypeAdapter(Recognition)

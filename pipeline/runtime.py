@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -36,9 +35,13 @@ class Runtime:
     _close: list[Callable[[], object]] = field(default_factory=list)
 
     @classmethod
-    def open(cls, settings: Settings, *, registry: Registry | None = None) -> Runtime:
-        """Open everything; nothing is loaded yet. ``registry`` may bring other providers (tests)."""
-        weights = open_weights(settings)
+    def open(cls, settings: Settings, *, registry: Registry | None = None, allow_paths: bool = False) -> Runtime:
+        """Open everything; nothing is loaded yet.
+
+        ``registry`` may bring other providers (tests). With ``allow_paths`` models may be named by any folder: for
+        people at their own machine, not for requests of others.
+        """
+        weights = WeightStore.from_settings(settings, allow_paths=allow_paths)
         engine = Engine.from_settings(settings)
         manager = start_blocking_portal("asyncio")
         runtime = cls(
@@ -77,9 +80,3 @@ class Runtime:
 
 async def _finish(work: Coroutine[object, object, T]) -> T:
     return await work
-
-
-def open_weights(settings: Settings) -> WeightStore:
-    """The weight store that the settings describe."""
-    token = settings.hub_token.get_secret_value() if settings.hub_token else None
-    return WeightStore(Path(settings.models), offline=settings.offline, token=token)

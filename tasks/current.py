@@ -1,16 +1,13 @@
 """The runtime of this process, for flow functions, whose only parameters are ids.
 
-A warm worker opens one and hands it over with ``use``; in a process that Prefect's stock worker started, the first
-call of ``current`` opens one from the environment.
+The warm worker opens one and hands it over with ``use``.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from pipeline.runtime import Runtime
-from speech.settings import Settings
 
 
 @dataclass
@@ -19,18 +16,20 @@ class _Holder:
 
 
 _holder = _Holder()
-_lock = threading.Lock()
 
 
 def use(runtime: Runtime | None) -> None:
     """Make ``runtime`` the one of this process; None lets go of it."""
-    with _lock:
-        _holder.runtime = runtime
+    _holder.runtime = runtime
 
 
 def current() -> Runtime:
-    """The runtime of this process."""
-    with _lock:
-        if _holder.runtime is None:
-            _holder.runtime = Runtime.open(Settings())
-        return _holder.runtime
+    """The runtime of this process.
+
+    Raises:
+        RuntimeError: in a process that is no warm worker.
+
+    """
+    if _holder.runtime is None:
+        raise RuntimeError("Jobs run in warm workers only: start one with `woa worker`.")
+    return _holder.runtime

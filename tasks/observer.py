@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from orchestration.handover import asked_to_leave
 from pipeline.runtime import Runtime
-from speech.errors import JobCancelled, JobTimedOut
+from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut
 from speech.jobs import Stage
 from storage.attempts import Attempt
+
+log = structlog.get_logger(__name__)
 
 SECONDS_BETWEEN_WRITES = 0.5
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -46,7 +50,8 @@ class JobObserver:
         self._written_at, self._written_stage = moment, stage
         begin, end = _SHARE[stage]
         reached = begin + (end - begin) * min(1.0, max(0.0, fraction))
-        self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
+        with _outages_passing():
+            self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
 
     def cancelled(self) -> bool:
         """Whether to stop: the job was cancelled, the step's time is over, or the worker wants to leave."""
@@ -56,7 +61,8 @@ class JobObserver:
         if not self._cancelled and moment - self._looked_at >= SECONDS_BETWEEN_LOOKS:
             self._looked_at = moment
             job_id = self.attempt.job.job_id
-            self._cancelled = self.runtime.wait(self.runtime.store.attempts.cancel_requested(job_id))
+            with _outages_passing():
+                self._cancelled = self.runtime.wait(self.runtime.store.attempts.cancel_requested(job_id))
         return self._cancelled
 
     @contextmanager
@@ -76,3 +82,14 @@ class JobObserver:
             raise
         finally:
             self._deadline = math.inf
+
+
+@contextmanager
+def _outages_passing() -> Iterator[None]:
+    """A database that is away for a moment must not cost the work: it is written, or asked, the next time."""
+    try:
+        yield
+    except AttemptSuperseded:
+        raise
+    except Exception as error:  # noqa: BLE001 - databases fail in many ways, and none of them is this step's
+        log.warning("the job's row could not be reached; going on", error=type(error).__name__)

@@ -8,11 +8,9 @@ Tasks give Prefect nothing to store, and errors nothing to quote: no text may re
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import structlog
 from prefect import State, Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
@@ -24,11 +22,9 @@ from pipeline.observer import go_on
 from pipeline.prepare import prepare as prepare_recording
 from pipeline.recognise import recognise as recognise_recording
 from pipeline.render import keep_transcript, render_early, with_stages
-from speech.errors import SpeechError, UnexpectedError
+from speech.errors import SpeechError
 from speech.jobs import Stage
-from tasks.work import FileWork
-
-log = structlog.get_logger(__name__)
+from tasks.work import FileWork, StepFailed
 
 RETRIES = 3
 HOURS = 3600.0
@@ -38,21 +34,24 @@ def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> 
     """Whether the step failed in a way that may pass by itself."""
     try:
         state.result()
-    except SpeechError as error:
-        return error.retryable
+    except StepFailed as failure:
+        return failure.retryable
+    except SpeechError:  # cancelled, or superseded
+        return False
     return False
 
 
 def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Task[[FileWork], None]]:
     """Make a function a task: its name in Prefect, and how many seconds it may take.
 
-    The time is kept by the observer that every step asks, not by Prefect, which cannot interrupt a thread.
+    The time is kept by the observer that every step asks, not by Prefect, which cannot interrupt a thread. What goes
+    wrong is kept by the work; Prefect hears its code.
     """
 
     def made(function: Callable[[FileWork], None]) -> Task[[FileWork], None]:
         @functools.wraps(function)
         def guarded(work: FileWork) -> None:
-            with work.observer.deadline(seconds), without_foreign_words():
+            with work.discreetly(), work.observer.deadline(seconds):
                 function(work)
 
         return task(
@@ -66,18 +65,6 @@ def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Ta
         )(guarded)
 
     return made
-
-
-@contextmanager
-def without_foreign_words() -> Iterator[None]:
-    """Let no error of a library through: Prefect stores what errors say, and theirs may quote text or addresses."""
-    try:
-        yield
-    except SpeechError:
-        raise
-    except Exception as error:
-        log.exception("unexpected error in a step")
-        raise UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).") from None
 
 
 @step("fetch", 2 * HOURS)
@@ -144,5 +131,6 @@ def render(work: FileWork) -> None:
         row,
         provider=work.recognised.provider,
         model=work.recognised.model,
+        providers_tried=(work.recognised.provider,),
     )
     work.runtime.wait(commit)

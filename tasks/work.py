@@ -6,18 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 
+import structlog
+
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised
 from pipeline.recording import Recording, stored_recording
 from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
-from speech.errors import AttemptSuperseded, JobCancelled, SpeechError
+from speech.errors import AttemptSuperseded, JobCancelled, SpeechError, UnexpectedError
 from speech.jobs import JobFile, StoredFile
+from speech.logs import about
 from speech.options import TranscribeRequest
 from speech.transcript import Transcript
 from storage.attempts import Attempt
 from tasks.observer import JobObserver
+
+log = structlog.get_logger(__name__)
+
+
+class StepFailed(Exception):
+    """What Prefect hears of a step that failed: the code, and whether to try again. The words stay with us."""
+
+    def __init__(self, code: str = SpeechError.code, retryable: bool = False) -> None:
+        super().__init__(code, retryable)
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class FileWork:
@@ -29,6 +45,7 @@ class FileWork:
     prepared: Prepared
     recognised: Recognised
     transcript: Transcript
+    failure: SpeechError
 
     def __init__(self, runtime: Runtime, attempt: Attempt, file: JobFile) -> None:
         self.runtime = runtime
@@ -60,17 +77,49 @@ class FileWork:
             yield
 
     @contextmanager
-    def failing_alone(self) -> Iterator[None]:
-        """Record what goes wrong with this file, and let the other files go on."""
+    def discreetly(self) -> Iterator[None]:
+        """Keep what goes wrong in a step here, and let Prefect, which stores what errors say, hear its code only.
+
+        The sentences of our own errors name files and hosts, and those of libraries may quote anything.
+        """
         try:
             yield
         except (JobCancelled, AttemptSuperseded):
             raise
-        except SpeechError as error:
-            self._fail(error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its words must not reach Prefect
+            self.failure = self._known(error)
+        else:
+            return
+        raise StepFailed(self.failure.code, self.failure.retryable)
 
-    def _fail(self, code: str, message: str) -> None:
-        self.runtime.wait(self.runtime.store.attempts.file_failed(self.attempt, self.file.file_id, code, message))
+    @contextmanager
+    def failing_alone(self) -> Iterator[None]:
+        """Record what goes wrong with this file, and let the other files go on."""
+        with about(file_id=self.file.file_id):
+            try:
+                yield
+            except (JobCancelled, AttemptSuperseded):
+                raise
+            except StepFailed:
+                self._fail(self.failure)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
+                self._fail(self._known(error))
+
+    def _known(self, error: Exception) -> SpeechError:
+        if isinstance(error, SpeechError):
+            return error
+        log.error("unexpected error in a step", exc_info=error)
+        return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
+
+    def _fail(self, error: SpeechError) -> None:
+        failed = self.runtime.store.attempts.file_failed(
+            self.attempt, self.file.file_id, error.code, error.message, providers_tried=self._tried()
+        )
+        self.runtime.wait(failed)
+
+    def _tried(self) -> tuple[str, ...]:
+        """Who was asked to recognise: nobody, when the audio could not be prepared."""
+        return (self.request.provider,) if hasattr(self, "prepared") else ()
 
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)

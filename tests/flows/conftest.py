@@ -16,7 +16,7 @@ from engine.engine import Engine
 from flows.transcribe import transcribe
 from orchestration.environment import prefect_settings
 from orchestration.internals import run_to_its_end
-from pipeline.runtime import Runtime, open_weights
+from pipeline.runtime import Runtime
 from providers.base import RecognitionOptions, Watch
 from providers.registry import Registry
 from speech.clock import now
@@ -27,6 +27,7 @@ from speech.transcript import Recognition
 from tasks.current import use
 from tests.pipeline.conftest import Counting
 from tests.prefect_server import RunningPrefect, prefect_server
+from weights.store import WeightStore
 
 __all__ = ["prefect_server"]
 
@@ -92,7 +93,10 @@ def bench(settings: Settings, prefect_server: RunningPrefect) -> Iterator[Bench]
     """A runtime whose only extra provider is the scripted one."""
     there = settings.model_copy(update={"prefect_api_url": prefect_server.url})
     registry = Registry(
-        there, open_weights(there), Engine.from_settings(there), extra={"scripted": lambda context: Scripted()}
+        there,
+        WeightStore.from_settings(there),
+        Engine.from_settings(there),
+        extra={"scripted": lambda context: Scripted()},
     )
     runtime = Runtime.open(there, registry=registry)
     runtime.wait(runtime.store.migrate())

@@ -53,9 +53,13 @@ def test_what_will_not_pass_is_not_tried_again(bench: Bench, jfk: Path) -> None:
     failing(ProviderRejected("The provider does not take this.", "scripted"))
     job = bench.submitted(file_ids=bench.stored(jfk))
     kind, message = ended(bench.run(job))
-    assert (kind, message) == ("FAILED", "provider_rejected: The provider does not take this.")
+    assert (kind, message) == ("FAILED", "provider_rejected")
     assert tries() == 1
-    assert bench.job(job).error_code == "provider_rejected"
+    assert (bench.job(job).error_code, bench.job(job).error) == (
+        "provider_rejected",
+        "The provider does not take this.",
+    )
+    assert bench.job(job).files[0].providers_tried == ("scripted",)
 
 
 def test_a_bug_tells_clients_and_prefect_nothing(bench: Bench, jfk: Path) -> None:
@@ -63,8 +67,7 @@ def test_a_bug_tells_clients_and_prefect_nothing(bench: Bench, jfk: Path) -> Non
     job = bench.submitted(file_ids=bench.stored(jfk))
     kind, message = ended(bench.run(job))
     assert kind == "FAILED"
-    assert message.startswith("internal_error: ")
-    assert "spoken" not in message
+    assert message == "internal_error"
     assert "spoken" not in (bench.job(job).error or "")
 
 
@@ -137,3 +140,39 @@ def test_an_attempt_that_lost_its_token_writes_nothing(
     monkeypatch.setattr(store.attempts, "file_done", superseded_first)
     assert bench.run(job) is None
     assert bench.runtime.wait(store.transcripts.of_job("default", job.job_id)) == []
+
+
+def test_a_run_that_breaks_outside_of_a_step_goes_back_to_the_queue(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk))
+
+    async def away(*given: Any, **named: Any) -> Any:
+        raise ConnectionError("postgresql://woa:secret@db")
+
+    monkeypatch.setattr(bench.runtime.store.attempts, "finish", away)
+    failing(ProviderRejected("no", "scripted"))
+    kind, message = ended(bench.run(job))
+    assert kind == "CRASHED"
+    assert "secret" not in message
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_cost_the_work(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*given: Any, **named: Any) -> Any:
+        raise ConnectionError
+
+    monkeypatch.setattr(bench.runtime.store.attempts, "progress", away)
+    assert ended(bench.run(bench.submitted(file_ids=bench.stored(jfk))))[0] == "COMPLETED"
+
+
+def test_a_disk_without_room_for_a_working_folder_fails_the_file_with_a_sentence(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any, **named: Any) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.spools.tempfile.mkdtemp", full)
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    assert ended(bench.run(job)) == ("FAILED", "internal_error")
