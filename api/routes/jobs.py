@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from starlette.responses import Response
 
 from api.answers import Answer, refusals, shown
@@ -54,9 +55,18 @@ def _plus(value: Any) -> Any:
     return value.replace(" ", "+") if isinstance(value, str) else value
 
 
+def _in_utc(value: datetime | None) -> datetime | None:
+    """The first and last hours of the calendar lie outside of it in another zone."""
+    try:
+        return None if value is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC this time is not between the years 1 and 9999") from None
+
+
 CreatedAfter = Annotated[
     AwareDatetime | None,
     BeforeValidator(_plus),
+    AfterValidator(_in_utc),
     Query(description="Only jobs that are newer; ISO 8601 with an offset or Z.", examples=["2026-05-04T09:30:00Z"]),
 ]
 

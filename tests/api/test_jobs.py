@@ -269,7 +269,22 @@ async def test_an_unescaped_plus_in_a_time_is_understood(desk: Desk) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("query", ["cursor=abc", "cursor=%00", "limit=201", "created_after=2026-01-01T10:00:00"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+async def test_the_ends_of_the_calendar_are_times(desk: Desk, moment: str) -> None:
+    assert (await desk.client.get("/api/v1/jobs", params={"created_after": moment})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=abc",
+        "cursor=%00",
+        "limit=201",
+        "created_after=2026-01-01T10:00:00",
+        "created_after=0001-01-01T00:00:00%2B14:00",
+        "created_after=9999-12-31T23:59:59-14:00",
+    ],
+)
 async def test_wrong_queries_are_422(desk: Desk, query: str) -> None:
     answer = await desk.client.get(f"/api/v1/jobs?{query}")
     assert answer.status_code == 422
