@@ -46,7 +46,9 @@ def chosen_row(job: Job, rows: Sequence[TranscriptRow], file_id: str | None) -> 
     """
     if file_id is None and len(job.files) > 1:
         errors = [FieldError("file_id", row.file_id or "", "choice", row.filename) for row in rows]
-        raise FileIdRequired(f"The job has {len(job.files)} files: say which one with ?file_id=.", errors)
+        having = ", ".join(error.message for error in errors) or "none of them any more"
+        message = f"The job has {len(job.files)} files: say which one with ?file_id=. Results have: {having}."
+        raise FileIdRequired(message, errors)
     wanted = job.files[0].file_id if file_id is None else file_id
     found = next((row for row in rows if row.file_id == wanted), None)
     return found or _refuse(job, wanted)

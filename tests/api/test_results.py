@@ -102,6 +102,21 @@ async def test_every_file_of_a_job_can_be_downloaded(desk: Desk, speech: bytes) 
     assert [error["filename"] for error in answer.json()["errors"]] == ["a.flac", "b.flac", "c.flac"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_several_files_need_a_file_id_though_one_alone_has_a_transcript(
+    desk: Desk, speech: bytes, method: str
+) -> None:
+    broken, whole = await desk.upload(("a.flac", speech), ("b.flac", speech))
+    job_id = await desk.transcribe(file_ids=[broken, whole])
+    await complete(desk.store, job_id, failing=(broken,))
+    answer = await desk.client.request(method, f"/api/v1/results/{job_id}/json")
+    assert answer.status_code == 409
+    if method == "GET":
+        assert answer.json()["code"] == "file_id_required"
+        assert whole in answer.json()["detail"]
+        assert broken not in answer.json()["detail"]
+
+
 async def test_same_named_files_are_all_in_the_archive(desk: Desk, speech: bytes) -> None:
     """An ancestor wrote them over each other."""
     job_id, file_ids = await finished(desk, speech, "call.flac", "call.mp3", "Call.flac")
