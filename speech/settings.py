@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         None, description="A Prefect server that runs elsewhere; default: `woa serve` starts one."
     )
     prefect_port: int = Field(4200, ge=0, le=65535, description="Port of the embedded Prefect server.")
-    prefect_ui_url: str | None = Field(None, description="Where people see the Prefect UI; default: the API's host.")
+    prefect_ui_url: str | None = Field(
+        None, description="Where people see the Prefect UI; default: the Prefect API's address without /api."
+    )
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
     drain_seconds: float = Field(
