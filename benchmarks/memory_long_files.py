@@ -68,6 +68,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.before = self.process.memory_info().rss
+        self.own_command = self.process.cmdline()
 
     def step(self, recording: str, name: str, work: Callable[[], T]) -> T:
         over, row = threading.Event(), Row(recording, name, 0.0, 0.0, 0.0)
@@ -88,7 +89,9 @@ class Watch:
             row.own_mb = max(row.own_mb, (self.process.memory_info().rss - self.before) / MB)
             for child in self.process.children():
                 try:
-                    row.child_mb = max(row.child_mb, child.memory_info().rss / MB)
+                    # Between fork and exec a child shares, and seems to have, all memory of its parent.
+                    if child.cmdline() != self.own_command:
+                        row.child_mb = max(row.child_mb, child.memory_info().rss / MB)
                 except psutil.NoSuchProcess:
                     continue
             if over.wait(0.01):
@@ -171,7 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_long_files", description=__doc__)
     parser.add_argument("--hours", nargs="*", type=float, default=[3.0, 10.0])
     hours: list[float] = parser.parse_args().hours
-    with tempfile.TemporaryDirectory(prefix="woa-bench-") as name:
+    with tempfile.TemporaryDirectory(prefix="memory-long-files-") as name:
         folder = Path(name)
         recordings = []
         for index, length in enumerate(hours):
