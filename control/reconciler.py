@@ -49,6 +49,10 @@ class Reconciler:
             if self.clock() - since[run_id] >= PATIENCE:
                 await self._rescue(run)
                 del since[run_id]
+        await self.restart_crashed(reading)
+
+    async def restart_crashed(self, reading: Reading) -> None:
+        """Send the runs that crashed to the queue again."""
         for run in reading.runs.values():
             if run.state is not None and run.state.type is StateType.CRASHED and may_run_again(run.run_count):
                 await self._run_again(run)

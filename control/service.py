@@ -125,13 +125,16 @@ class Office:
             outbox = Outbox(client, self.store, self.deployment)
             watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
             reconciler = Reconciler(client, self.store)
-            hint = asyncio.Event()
+            hint, acting = asyncio.Event(), asyncio.Lock()
 
             async def look() -> None:
-                await reconciler.reconcile(await watcher.look())
+                async with acting:
+                    await reconciler.reconcile(await watcher.look())
 
             async def page() -> None:
-                await watcher.look_at_next_page()
+                # One at a time: a run that one has sent to the queue may be at work when the other comes to act.
+                async with acting:
+                    await reconciler.restart_crashed(await watcher.look_at_next_page())
                 await watcher.submit_stranded()
 
             async def hints() -> None:

@@ -72,7 +72,7 @@ class Watcher:
                 raise
             await self._project(reading)
 
-    async def look_at_next_page(self) -> None:
+    async def look_at_next_page(self) -> Reading:
         """Read the runs of the next unfinished jobs; after the last ones it begins again."""
         async with self._turn:
             page = await self._jobs.page(self._position, PAGE)
@@ -80,6 +80,7 @@ class Watcher:
             reading = Reading(now())
             await self._look_at_jobs(reading, page)
             await self._project(reading)
+        return reading
 
     async def submit_stranded(self) -> None:
         """Submit the jobs that have no run and are on nobody's list."""

@@ -8,14 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prefect.states import Pending
+from prefect.states import Crashed, Pending
 from structlog.testing import capture_logs
 
-from control import reconciler, service
+from control import reconciler, service, watcher
 from control.outbox import Outbox
 from speech.jobs import JobStatus
 from tests.control.conftest import Installation
@@ -242,6 +243,18 @@ async def test_a_run_whose_worker_died_before_it_began_goes_back(installation: I
         await installation.client.set_flow_run_state(run.id, Pending())
         async with installation.worker():
             await installation.becomes(job, JobStatus.COMPLETED)
+
+
+async def test_a_run_that_crashed_long_before_control_came_goes_back(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "OVERLAP", timedelta(hours=-1))  # too long ago for a look at what ended
+    job = await installation.job()
+    await Outbox(installation.client, installation.store, installation.deployment).empty()
+    run = await installation.run_of(job)
+    await installation.client.set_flow_run_state(run.id, Crashed(), force=True)
+    async with installation.control(), installation.worker():
+        await installation.becomes(job, JobStatus.COMPLETED)
 
 
 async def test_a_worker_that_leaves_gives_its_jobs_back(installation: Installation) -> None:
