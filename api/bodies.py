@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -59,7 +60,8 @@ async def read_json(request: Request) -> Any:
     Raises:
         UnsupportedMediaType: the body does not say that it is JSON.
         BodyTooLarge: more than ``JSON_BYTES``.
-        MalformedBody: not UTF-8, not JSON, NaN or Infinity in it, a key twice in one object, or nested too deeply.
+        MalformedBody: not UTF-8, not JSON, NaN, Infinity or a number beyond floats in it, a key twice in one object, or
+            nested too deeply.
 
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -72,7 +74,9 @@ async def read_json(request: Request) -> Any:
 def parse_json(body: bytes) -> Any:
     """Read JSON strictly; raises MalformedBody."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        value = json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twins
+        )
     except UnicodeDecodeError:
         raise MalformedBody("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -125,6 +129,13 @@ def _check_text(text: str) -> None:
 
 def _no_constant(name: str) -> NoReturn:
     raise MalformedBody(f"The body holds {name}, which is not JSON.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise MalformedBody("The body holds a number that is too large to be kept.")
+    return number
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
