@@ -13,9 +13,10 @@ from anyio import to_thread
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.filenames import attachment, named_apart, shown_name, stem_of
+from api.filenames import attachment, named_apart
 from api.refusals import ResultExpired
 from speech.codec import from_json
+from speech.filenames import shown_name, stem_of
 from speech.formats import FORMATS, Format, UnknownFormat, render
 from speech.options import SubtitleOptions
 from storage.blobs import Blobs

@@ -1,4 +1,4 @@
-"""Names that clients give to files: shown to people, sent back in downloads, never used as paths."""
+"""Names of files on their way in and out over HTTP: in the parts of a form, in downloads, in archives."""
 
 from __future__ import annotations
 
@@ -6,31 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-LONGEST = 255
-"""Characters of a shown name."""
-UNNAMED = "audio"
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def shown_name(given: str) -> str:
-    """The name to show: the last part of a path, without control and direction marks, at most ``LONGEST`` long.
-
-    Nothing is left of some names; they become ``audio``.
-    """
-    last = given.replace("\\", "/").rpartition("/")[2]
-    visible = "".join(
-        " " if character.isspace() else character
-        for character in unicodedata.normalize("NFC", last)
-        if character.isspace() or unicodedata.category(character) not in _HIDDEN
-    )
-    name = " ".join(visible.split()).strip(". ")
-    return _shortened(name) or UNNAMED
-
-
-def stem_of(filename: str) -> str:
-    """The name without its last ending: ``call.tar.mp3`` gives ``call.tar``."""
-    stem, dot, ending = filename.rpartition(".")
-    return stem if dot and stem and len(ending) <= 10 else filename
+from speech.filenames import UNNAMED, shown_name, stem_of
 
 
 def named_apart(names: Iterable[str]) -> list[str]:
@@ -82,11 +58,3 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-def _shortened(name: str) -> str:
-    if len(name) <= LONGEST:
-        return name
-    stem = stem_of(name)
-    ending = name[len(stem) :]
-    return name[:LONGEST].rstrip() if len(ending) >= LONGEST else stem[: LONGEST - len(ending)].rstrip() + ending

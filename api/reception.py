@@ -15,9 +15,10 @@ from typing import Any, Protocol
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api.filenames import name_in, shown_name
+from api.filenames import name_in
 from api.refusals import FieldError, InvalidRequest, MalformedBody, Refused, TooManyFiles, UnsupportedMediaType
 from speech.errors import FileTooLarge
+from speech.filenames import shown_name
 from storage.blobs import Blobs
 
 FIELD = "files"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remote.buckets import BucketUrl, opened
-from remote.filenames import FALLBACK, clean
 from remote.guard import Resolve, UrlRules, check, system_resolver
 from remote.sink import Budget, Sink
 from remote.urls import shown
 from remote.web import Answer, WebFetch, trusted_roots
+from speech.filenames import shown_name
 
 _BLOCK = 4 << 20
 
@@ -61,4 +61,4 @@ def _read_object(url: BucketUrl, rules: UrlRules, sink: Sink) -> Answer:
             sink.expect(size)
         while block := file.read(_BLOCK):
             sink.write(block)
-    return Answer(clean(url.key) or FALLBACK, None)
+    return Answer(shown_name(url.key), None)

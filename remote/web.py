@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from remote.filenames import FALLBACK, from_disposition, from_path
+from remote.filenames import from_disposition, from_path
 from remote.guard import RESOLVE_SECONDS, Resolve, UrlRules, check, resolve
 from remote.pinned import PinnedBackend
 from remote.sink import Budget, Sink
 from remote.urls import WebUrl
 from speech.errors import DownloadFailed, UrlNotFound, UrlRefused
+from speech.filenames import UNNAMED
 
 IDLE_SECONDS = 30.0
 """A server that sends nothing for so long has lost us."""
@@ -95,7 +96,7 @@ class WebFetch:
             sink.write(block)
         named = from_disposition(_header(response, b"content-disposition"))
         media = (_header(response, b"content-type") or "").split(";", 1)[0].strip().lower()[:127]
-        return Answer(named or from_path(asked.path) or from_path(here.path) or FALLBACK, media or None)
+        return Answer(named or from_path(asked.path) or from_path(here.path) or UNNAMED, media or None)
 
 
 def _headers(url: WebUrl) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.errors import UnsupportedOption
+from speech.filenames import shown_name
 from speech.jobs import FINISHED, FileStatus, JobStatus, Stage
 from speech.options import SPECIFICATION_VERSION, Priority, TranscribeRequest
 from storage import specification
@@ -48,7 +49,7 @@ def filename_of(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "recording"
-    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or "recording"
+    return shown_name(unquote(parts.path.rstrip("/").rpartition("/")[2]), parts.hostname or "recording")
 
 
 def _refuse_bad_inputs(request: TranscribeRequest) -> None:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.filenames import LONGEST, attachment, name_in, named_apart, shown_name, stem_of
+from api.filenames import attachment, name_in, named_apart
+from speech.filenames import shown_name
 
 ANY = st.text(max_size=400)
-
-
-@given(ANY)
-@example("a/../b")
-@example("\u202e")
-@example("x" * 400 + ".wav")
-@example("." * 300)
-@example("." + "x" * 400)
-def test_a_shown_name_is_harmless_whatever_was_given(given_name: str) -> None:
-    name = shown_name(given_name)
-    assert 0 < len(name) <= LONGEST
-    assert name not in (".", "..")
-    assert not set(name) & set("/\\")
-    assert all(unicodedata.category(character) not in ("Cc", "Cf", "Cs") for character in name)
-    assert name == shown_name(name)
 
 
 @given(ANY)
@@ -60,20 +45,6 @@ def test_names_in_an_archive_are_all_different(names: list[str]) -> None:
     assert all(
         new.rpartition(".")[2] == old.rpartition(".")[2] for new, old in zip(apart, names, strict=True) if "." in old
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("call.mp3", "call"),
-        ("a.b.wav", "a.b"),
-        ("call", "call"),
-        (".hidden", ".hidden"),
-        ("v1.2 of a long talk", "v1.2 of a long talk"),
-    ],
-)
-def test_stems(name: str, stem: str) -> None:
-    assert stem_of(name) == stem
 
 
 @pytest.mark.parametrize(
