@@ -19,9 +19,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from orchestration.runs import cancel
+from speech.clock import now
 from speech.errors import SpeechError
+from speech.jobs import JobStatus
 from storage.outbox import OutboxKind, OutboxRow
 from storage.oversight import Oversight, WatchedJob
+from storage.projection import Projection
 from storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -31,6 +34,11 @@ AT_ONCE = 4
 BATCH = 100
 LONGEST_DELAY = 5.0
 FIRST_DELAY = 0.25
+TRIES = 8
+"""After how many refusals a job is not submitted any more: some twenty seconds."""
+RUN_REFUSED = "run_refused"
+NOT_OF_THE_JOB = frozenset({401, 403, 404, 408, 425, 429})
+"""Refusals that say nothing about the job: of whoever asks, of the place, of the moment."""
 
 
 class NotDeployed(SpeechError):
@@ -81,12 +89,26 @@ class Outbox:
             raise
         except httpx.HTTPStatusError as reason:
             delay = min(LONGEST_DELAY, FIRST_DELAY * 2**row.attempts)
+            if row.kind is OutboxKind.SUBMIT and row.attempts + 1 >= TRIES and _is_final(reason):
+                await self._give_up(row, reason.response.status_code)
+                return True
             said = f"Prefect answered {reason.response.status_code}."
             log.warning("Prefect refuses", job_id=row.job_id, kind=str(row.kind), status=reason.response.status_code)
             await self.store.outbox.postpone(row.id, said, delay)
             return False
         await self.store.outbox.done(row.id)
         return True
+
+    async def _give_up(self, row: OutboxRow, status: int) -> None:
+        """Fail the job that Prefect will not have."""
+        sentence = (
+            f"Prefect refuses to make a flow run for the job (HTTP status {status}); its log says why. "
+            "Submit the job again when that is mended."
+        )
+        failed = Projection(JobStatus.FAILED, error=sentence, error_code=RUN_REFUSED, observed_at=now())
+        await self.store.jobs.project(row.job_id, row.submission, failed)
+        await self.store.outbox.done(row.id)
+        log.error("Prefect refuses a job", job_id=row.job_id, status=status)
 
     async def _act(self, row: OutboxRow, job: WatchedJob | None) -> None:
         if row.kind is OutboxKind.SUBMIT:
@@ -100,6 +122,8 @@ class Outbox:
 
     async def _submit(self, row: OutboxRow, job: WatchedJob | None) -> None:
         if job is None or job.submission != row.submission or job.cancel_requested_at is not None:
+            return
+        if job.status.finished:  # given up, by somebody who died before the row was gone
             return
         try:
             run = await self.client.create_flow_run_from_deployment(
@@ -136,6 +160,11 @@ class Outbox:
 
     def _not_deployed(self) -> NotDeployed:
         return NotDeployed(f"The deployment {self.deployment} is not on the Prefect server; run `woa deploy`.")
+
+
+def _is_final(reason: httpx.HTTPStatusError) -> bool:
+    """Whether Prefect will say the same of this job for ever."""
+    return reason.response.is_client_error and reason.response.status_code not in NOT_OF_THE_JOB
 
 
 def _raise_first(outcomes: Sequence[object]) -> None:

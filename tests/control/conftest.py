@@ -26,6 +26,7 @@ from storage.ids import new_id
 from storage.store import Store
 from tests.control import scripted
 from tests.prefect_server import RunningPrefect
+from tests.storage.conftest import Desk, make_settings
 from tests.waiting import eventually
 from workers.service import PoolService
 
@@ -148,4 +149,13 @@ async def installation(tmp_path: Path, prefect_server: RunningPrefect) -> AsyncI
     async with open_client(settings) as client:
         yield Installation(settings, store, client, tmp_path, f"scripted/{settings.work_pool}")
     scripted.SETTINGS.clear()
+    await store.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A store without any Prefect, and short ways to its rows."""
+    store = Store.open(make_settings(tmp_path))
+    await store.migrate()
+    yield Desk(store)
     await store.close()

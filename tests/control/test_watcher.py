@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Completed, Running
 
 from control.reading import RunReader
 from control.watcher import Watcher
 from speech.jobs import JobStatus
-from storage.store import Store
-from tests.storage.conftest import Desk, make_settings
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    """A store on SQLite, and short ways to its rows."""
-    store = Store.open(make_settings(tmp_path))
-    await store.migrate()
-    yield Desk(store)
-    await store.close()
+from tests.storage.conftest import Desk
 
 
 @dataclass(frozen=True)
