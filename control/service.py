@@ -76,38 +76,54 @@ class Candidate:
                 if not migrated:
                     await self.store.migrate()
                     migrated = True
+                asked = time.monotonic()
                 if await self.store.leases.acquire(LEASE, self.holder, LEASE_SECONDS):
                     self._outage.over()
-                    await self._hold_office()
+                    await self._hold_office(asked)
             except Exception as reason:  # noqa: BLE001 - control outlives every outage
                 self._outage.met(reason)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _hold_office(self) -> None:
+    async def _hold_office(self, since: float) -> None:
         log.info("control begins", holder=self.holder)
         working = asyncio.create_task(Office(self.settings, self.store, self.deployment).work())
         try:
-            await self._renew(working)
+            await self._renew(working, since)
         finally:
-            reason = await end(working)
-            if isinstance(reason, Exception):
-                self._outage.met(reason)
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
             with suppress(Exception):
                 await self.store.leases.release(LEASE, self.holder)
             log.info("control ends", holder=self.holder)
 
-    async def _renew(self, working: asyncio.Task[None]) -> None:
-        """Return when the lease is lost, or may be."""
-        renewed = time.monotonic()
-        while not working.done() and time.monotonic() - renewed < LEASE_SECONDS:
-            await asyncio.wait({working}, timeout=RENEW_SECONDS)
+    async def _renew(self, working: asyncio.Task[None], since: float) -> None:
+        """Return when the lease is lost, or may be: it lasts from before it was asked for, first at ``since``."""
+        until = since + LEASE_SECONDS
+        while not working.done() and time.monotonic() < until:
+            await asyncio.wait({working}, timeout=min(RENEW_SECONDS, until - time.monotonic()))
+            asked = time.monotonic()
             try:
-                if not await self.store.leases.acquire(LEASE, self.holder, LEASE_SECONDS):
+                if not await self._ask_again(until - asked):
                     return
-                renewed = time.monotonic()
+                until = asked + LEASE_SECONDS
                 self._outage.over()
             except Exception as reason:  # noqa: BLE001 - the lease runs out by itself when this lasts
                 self._outage.met(reason)
+
+    async def _ask_again(self, within: float) -> bool:
+        """Keep the lease; TimeoutError when the database does not say so in time.
+
+        It is not waited for longer than that: SQLite lets go of a busy database only after half a minute.
+        """
+        asking = asyncio.create_task(self.store.leases.acquire(LEASE, self.holder, LEASE_SECONDS))
+        try:
+            await asyncio.wait({asking}, timeout=max(within, 0.0))
+            if not asking.done():
+                raise TimeoutError
+            return asking.result()
+        finally:
+            asking.cancel()
 
 
 @dataclass
