@@ -40,6 +40,7 @@ LOOK_SECONDS = 0.8
 HINT_SECONDS = 0.1
 """For which hints are gathered, so that a burst of events costs a few reads."""
 PAGE_SECONDS = 10.0
+COLLECT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 WAKE_SECONDS = 1.0
 
@@ -137,6 +138,7 @@ class Office:
     async def work(self) -> None:
         """Do all of it, until cancelled."""
         async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
+            group.create_task(_again(self._collect, "the database or the storage of files", COLLECT_SECONDS))
             await self._find_pool(client)
             outbox = Outbox(client, self.store, self.deployment)
             watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
@@ -184,6 +186,10 @@ class Office:
                 outage.over()
                 return
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _collect(self) -> None:
+        """Delete the bytes of what was deleted: whoever deleted it may have died before that."""
+        await self.store.collect()
 
     async def _send(self, outbox: Outbox) -> None:
         signal = CommitSignal(self.store.database)

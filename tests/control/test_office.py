@@ -1,4 +1,4 @@
-"""The lease that control holds."""
+"""The lease that control holds, and what it does without Prefect."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from contextlib import closing
 import pytest
 
 from control import service
-from control.service import Candidate
+from control.service import Candidate, Office
+from storage.garbage import discard
 from tests.storage.conftest import Desk, make_settings
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -47,3 +49,22 @@ async def test_a_lease_that_was_given_too_late_is_none(desk: Desk, monkeypatch: 
 
     monkeypatch.setattr(desk.store.leases, "acquire", late)
     await held_out(desk)
+
+
+async def test_bytes_go_although_who_deleted_them_died(desk: Desk) -> None:
+    desk.store.blobs.write("owners/default/files/a/audio", b"left behind")
+    async with desk.store.database.writing() as connection:
+        await discard(connection, ["owners/default/files/a/audio"])
+    settings = make_settings(desk.store.database.path.parent)  # type: ignore[union-attr]
+    office = Office(settings.model_copy(update={"prefect_api_url": "http://127.0.0.1:9/api"}), desk.store, "a/b")
+
+    async def gone() -> bool:
+        return not desk.store.blobs.exists("owners/default/files/a/audio")
+
+    working = asyncio.create_task(office.work())
+    try:
+        await eventually(gone, 20)
+    finally:
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
