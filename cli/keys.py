@@ -27,17 +27,20 @@ def register(app: typer.Typer) -> None:
 @keys.command()
 def create(
     name: str = typer.Argument(help="What you call it, such as the program that will use it."),
+    owner: str = typer.Option("default", help="Whose files, jobs and transcripts it reaches; may be new."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Create a key and print it, once: only its hash is kept.
 
-    Example: woa keys create web
+    Keys of one owner see the same files, jobs and transcripts; those of another owner do not exist for them. What was
+    made without any key belongs to the owner `default`.
+
+    Example: woa keys create web --owner alice
     """
     from cli.configuration import read_settings
     from cli.running import with_store
-    from storage.tables import DEFAULT_OWNER
 
-    key, secret = with_store(read_settings(), lambda store: store.keys.create(DEFAULT_OWNER, name))
+    key, secret = with_store(read_settings(), lambda store: store.keys.create(owner, name))
     if as_json:
         emit_json({**_described(key), "secret": secret})
         return

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from speech.errors import JobCancelled
 
+_own = threading.local()
+
 CANCEL_SECONDS = 0.1
 """How often a waiter asks whether it is still wanted."""
 
 Cancelled = Callable[[], bool]
+
+
+def waited() -> float:
+    """Seconds that this thread has spent in lines so far: what it took from them is waiting, not work."""
+    return getattr(_own, "waited", 0.0)
 
 
 class Line:
@@ -34,9 +42,11 @@ class Line:
         ticket = object()
         with self._changed:
             self._tickets.append(ticket)
+        began = time.perf_counter()
         try:
             wait_until(self._changed, lambda: self._tickets[0] is ticket and ready(), cancelled)
         finally:
+            _own.waited = waited() + time.perf_counter() - began
             with self._changed:
                 self._tickets.remove(ticket)
                 self._changed.notify_all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +17,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert, select, update
 
 from speech.clock import now
+from speech.errors import UnsupportedOption
 from storage.database import Database
 from storage.errors import Missing
 from storage.ids import new_id
-from storage.tables import api_keys
+from storage.tables import api_keys, owners
+from storage.upserts import insert_or_ignore
 
 SECRET_PREFIX = "woa_"  # noqa: S105  (the beginning of every secret, no secret itself)
+_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SHOWN = len(SECRET_PREFIX) + 6
 _USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -46,11 +50,22 @@ class Keys:
         self._database = database
 
     async def create(self, owner_id: str, name: str) -> tuple[ApiKey, str]:
-        """A new key and its secret, which cannot be had again."""
+        """A new key and its secret, which cannot be had again; an owner that is new is made with it.
+
+        Raises:
+            UnsupportedOption: when the owner's name could not be a folder's.
+
+        """
+        if not _OWNER.fullmatch(owner_id):
+            raise UnsupportedOption(
+                "An owner's name has 1 to 64 small letters, digits, _ or -, and begins with a letter or digit.", "owner"
+            )
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         key = ApiKey(new_id(), owner_id, name, secret[:_SHOWN], now())
         values = {field: getattr(key, field) for field in ApiKey.__dataclass_fields__}
         async with self._database.writing() as connection:
+            owner = insert_or_ignore(connection, owners).values(owner_id=owner_id, created_at=key.created_at)
+            await connection.execute(owner)
             await connection.execute(insert(api_keys).values(values | {"secret_hash": _hash(secret)}))
         return key, secret
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from speech.clock import now
+from speech.errors import UnsupportedOption
 from storage.errors import Missing
 from storage.idempotency import IN_FLIGHT, KEPT, Conflict, Fresh, InFlight, Replay
 from storage.store import Store
@@ -160,3 +161,17 @@ async def test_answers_are_forgotten_after_a_day(store: Store) -> None:
     async with store.database.writing() as connection:
         await connection.execute(update(idempotency).values(created_at=now() - KEPT - timedelta(seconds=1)))
     assert isinstance(await store.idempotency.begin(OWNER, "transcribe", "key", "hash"), Fresh)
+
+
+async def test_a_key_may_bring_an_owner_of_its_own(store: Store) -> None:
+    _, secret = await store.keys.create("alice", "laptop")
+    again, _ = await store.keys.create("alice", "phone")
+    found = await store.keys.verify(secret)
+    assert found is not None
+    assert (found.owner_id, again.owner_id) == ("alice", "alice")
+
+
+@pytest.mark.parametrize("name", ["", "../etc", "Alice", "a/b", "-x", "a" * 65, "a\n"])
+async def test_an_owner_s_name_can_be_a_folder_s(store: Store, name: str) -> None:
+    with pytest.raises(UnsupportedOption, match="owner"):
+        await store.keys.create(name, "laptop")
