@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,4 +40,6 @@ class AccessLog:
     @staticmethod
     def _say(scope: Scope, status: int, seconds: float) -> None:
         say = _log.debug if scope["path"] in _PROBES and status < 400 else _log.info
-        say("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
+        # As it was sent, still quoted: a decoded path may hold line ends and control characters.
+        path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "replace") or quote(scope["path"])
+        say("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))
