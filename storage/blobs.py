@@ -35,9 +35,10 @@ class BlobKeyRefused(SpeechError):
 
 
 class BlobsUnusable(SpeechError):
-    """The folder or bucket of blobs cannot be used."""
+    """The folder or bucket of blobs cannot be used, or does not answer now."""
 
     code = "blobs_unusable"
+    retryable = True
 
 
 class Writer(Protocol):

@@ -57,3 +57,4 @@ class DatabaseUnusable(SpeechError):
     """The database's URL is wrong, or nothing answers there."""
 
     code = "database_unusable"
+    retryable = True

@@ -39,7 +39,7 @@ class LocalFolder(BlobFolder):
     @contextmanager
     def writer(self, key: str) -> Iterator[Writer]:
         """A block that writes the blob; when it raises, nothing was written."""
-        with _room_or_refusal(), replacing(self._path(key), self._root) as target:
+        with room_or_refusal(), replacing(self._path(key), self._root) as target:
             yield _Refusing(target)
 
     def put(self, path: Path, key: str) -> None:
@@ -50,7 +50,7 @@ class LocalFolder(BlobFolder):
 
     def get(self, key: str, path: Path) -> None:
         """Copy the blob to a local file; BlobMissing."""
-        with self.open(key) as source, _room_or_refusal(), replacing(path, path.parent) as target:
+        with self.open(key) as source, room_or_refusal(), replacing(path, path.parent) as target:
             shutil.copyfileobj(source, target, COPY_BYTES)
 
     def size(self, key: str) -> int | None:
@@ -116,7 +116,7 @@ class _Refusing:
         self._target = target
 
     def write(self, data: bytes, /) -> int:
-        with _room_or_refusal():
+        with room_or_refusal():
             return self._target.write(data)
 
 
@@ -168,7 +168,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _room_or_refusal() -> Iterator[None]:
+def room_or_refusal() -> Iterator[None]:
+    """Around writes to the local disk: StorageFull when it takes no more."""
     try:
         yield
     except OSError as error:

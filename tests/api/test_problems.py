@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pkgutil
 import sqlite3
+from collections.abc import Callable
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
 
 import api
 import speech
@@ -17,7 +20,9 @@ import storage
 from api import problems
 from api.problems import STATUS, Problem
 from speech.errors import SpeechError
-from tests.api.conftest import Desk
+from speech.settings import Settings
+from storage.blobs import BlobsUnusable
+from tests.api.conftest import Desk, opened
 
 ELSEWHERE = {"AddressRefused"}
 """Errors that stop a process at its start, and never meet a request."""
@@ -118,6 +123,40 @@ async def test_a_broken_database_is_503_and_not_described(desk: Desk) -> None:
     assert answer.headers["retry-after"]
     assert str(path) not in problem.detail
     assert "sqlite" not in answer.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConnectionRefusedError("10.1.2.3"), "not_ready"),
+        (TimeoutError("10.1.2.3"), "not_ready"),
+        (OSError(errno.ESTALE, "10.1.2.3"), "not_ready"),
+        (DBAPIError("SELECT 10.1.2.3", None, Exception(), connection_invalidated=True), "not_ready"),
+        (BlobsUnusable("10.1.2.3"), "blobs_unusable"),
+    ],
+)
+async def test_an_outage_that_is_over_when_one_looks_is_503(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(desk.store.jobs, "get", broken)
+    answer = await desk.client.get("/api/v1/jobs/x")
+    await check(answer, 503, code)
+    assert int(answer.headers["retry-after"]) > 0
+    assert "10.1.2.3" not in answer.text
+
+
+async def test_a_bucket_that_is_away_is_503(changed: Callable[..., Settings], speech: bytes) -> None:
+    """Nothing listens on port 1."""
+    options = {"endpoint_url": "http://127.0.0.1:1", "key": "x", "secret": "x"}
+    once = {"config_kwargs": {"retries": {"max_attempts": 0}}}
+    async with opened(changed(blob_url="s3://bucket", blob_options=options | once)) as desk:
+        answer = await desk.client.post("/api/v1/upload", files=[("files", ("a.flac", speech))])
+        await check(answer, 503, "blobs_unusable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert "127.0.0.1" not in answer.text
 
 
 @given(st.lists(st.one_of(st.integers(0, 9), st.text("ab.", min_size=1, max_size=3))))

@@ -7,7 +7,7 @@ import io
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,56 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_bucket_that_does_not_exist(s3_options: dict[str, object]) -> None:
     with pytest.raises(BlobsUnusable):
         Blobs("s3://nobody-has-this-bucket", s3_options).check()
+
+
+def test_a_bucket_that_is_away_may_come_back(tmp_path: Path) -> None:
+    """Nothing listens on port 1. Every call says so in the same way, and that another try may help."""
+    options = {"endpoint_url": "http://127.0.0.1:1", "key": "x", "secret": "x"}
+    blobs = Blobs("s3://bucket/x", options | {"config_kwargs": {"retries": {"max_attempts": 0}}})
+    (tmp_path / "file").write_bytes(b"x")
+    calls: list[Callable[[], object]] = [
+        lambda: blobs.write("a", b"x"),
+        lambda: blobs.put(tmp_path / "file", "a"),
+        lambda: blobs.get("a", tmp_path / "copy"),
+        lambda: blobs.read("a"),
+        lambda: blobs.delete("a"),
+        lambda: blobs.delete_prefix("a"),
+        blobs.keys,
+        blobs.check,
+    ]
+    for call in calls:
+        with pytest.raises(BlobsUnusable) as caught:
+            call()
+        assert caught.value.retryable
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_bucket_that_goes_away_while_it_is_read(s3_options: dict[str, object], tmp_path: Path) -> None:
+    import s3fs
+
+    s3fs.S3FileSystem(**s3_options).call_s3("create_bucket", Bucket="going")
+    blobs = Blobs("s3://going", s3_options)
+    blobs.write("a", b"x")
+    with blobs.open("a") as source:
+        source.raw._source._fetch_range = _gone  # type: ignore[attr-defined]
+        source.raw._source.cache.fetcher = _gone  # type: ignore[attr-defined]
+        with pytest.raises(BlobsUnusable):
+            source.read()
+
+
+def _gone(*_: object) -> bytes:
+    raise ConnectionResetError
+
+
+def test_a_bucket_that_takes_no_more_is_full_for_good() -> None:
+    from storage.bucket_blobs import _answering
+
+    for error in (OSError(errno.EIO, "QuotaExceeded"), OSError(errno.ENOSPC, "no room")):
+        with pytest.raises(StorageFull) as caught, _answering():
+            raise error
+        assert not caught.value.retryable
+    with pytest.raises(PermissionError), _answering():
+        raise PermissionError
 
 
 def test_unknown_kinds_of_places() -> None:
