@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from api import openapi, problems
@@ -41,6 +42,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await parts.store.migrate()
+        await to_thread.run_sync(parts.prober.sweep)
         try:
             yield
         finally:

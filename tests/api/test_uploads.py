@@ -202,15 +202,6 @@ async def test_audio_longer_than_allowed_is_refused(changed: Callable[..., Setti
         assert desk.blobs() == []
 
 
-async def test_blobs_that_are_not_local_files_are_probed_from_a_copy(
-    desk: Desk, speech: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desk.store.blobs, "local_path", lambda key: None)
-    answer = await send(desk, form(part("files", speech)))
-    assert answer.json()["files"][0]["duration"] == 11.0
-    assert list(desk.settings.spool.iterdir()) == []
-
-
 async def test_many_uploads_at_once(desk: Desk, speech: bytes) -> None:
     answers = await asyncio.gather(*(desk.upload((f"{index}.flac", speech)) for index in range(6)))
     assert len({file_id for ids in answers for file_id in ids}) == 6
