@@ -251,4 +251,5 @@ def downgrade() -> None:
     op.drop_table("owners")
     op.drop_table("marks")
     op.drop_table("leases")
+    op.drop_table("installation")
     op.drop_table("garbage")
