@@ -171,7 +171,7 @@ class Office:
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))
-            group.create_task(listen(self.settings, run_events(), heard))
+            group.create_task(listen(self.settings, run_events(work_pool=self.settings.work_pool), heard))
 
     async def _find_pool(self, client: PrefectClient) -> None:
         """Wait until Prefect has our pool: to a server of others, every job of ours would seem to have lost its run."""

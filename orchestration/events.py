@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from prefect.events import Event
@@ -11,12 +13,17 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 
 from orchestration.environment import prefect_settings
+from speech.clock import now
 from speech.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE = 0.5
+FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 5.0
+LASTING = 10.0
+"""Seconds after which a subscription counts as one that worked."""
+OVERLAP = timedelta(seconds=5)
+"""How old an event may be that is still passed on: clocks differ."""
 
 
 def run_events(*names: str, work_pool: str | None = None) -> EventFilter:
@@ -37,12 +44,24 @@ async def listen(settings: Settings, wanted: EventFilter, heard: Callable[[Event
     pause = FIRST_PAUSE
     with prefect_settings(settings):
         while True:
+            began = time.monotonic()
             try:
-                async with get_events_subscriber(filter=wanted.model_copy(), reconnection_attempts=0) as events:
-                    pause = FIRST_PAUSE
-                    async for event in events:
-                        heard(event)
+                await _subscribe(wanted.model_copy(), heard)
             except Exception as reason:  # noqa: BLE001 - whatever ends a subscription, polling goes on without it
                 log.debug("no events for now", reason=type(reason).__name__)
+            lasted = time.monotonic() - began > LASTING
+            pause = FIRST_PAUSE if lasted else min(LONGEST_PAUSE, pause * 2)
             await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+async def _subscribe(wanted: EventFilter, heard: Callable[[Event], None]) -> None:
+    """Hear events until the subscription breaks.
+
+    Prefect sends those of the last minute first. They are passed over: who polls has seen their outcome, and a
+    connection that breaks under load must not bring more of it each time.
+    """
+    since = now() - OVERLAP
+    async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as events:
+        async for event in events:
+            if event.occurred >= since:
+                heard(event)
