@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import TypeVar
-
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from audio.vad import VoiceActivity
 from engine.engine import Engine
+from pipeline.looping import LoopThread
 from pipeline.spools import SpoolFolder
 from providers.registry import Registry
+from speech.errors import SpeechError
 from speech.settings import Settings
+from storage.errors import DatabaseUnusable
 from storage.store import Store
 from weights.store import WeightStore
 
@@ -31,8 +31,7 @@ class Runtime:
     engine: Engine
     registry: Registry
     spools: SpoolFolder
-    portal: BlockingPortal
-    _close: list[Callable[[], object]] = field(default_factory=list)
+    loop: LoopThread
 
     @classmethod
     def open(cls, settings: Settings, *, registry: Registry | None = None, allow_paths: bool = False) -> Runtime:
@@ -43,18 +42,15 @@ class Runtime:
         """
         weights = WeightStore.from_settings(settings, allow_paths=allow_paths)
         engine = Engine.from_settings(settings)
-        manager = start_blocking_portal("asyncio")
-        runtime = cls(
+        return cls(
             settings=settings,
             store=Store.open(settings),
             weights=weights,
             engine=engine,
             registry=registry or Registry(settings, weights, engine),
             spools=SpoolFolder.claim(settings.spool),
-            portal=manager.__enter__(),
+            loop=LoopThread("storage"),
         )
-        runtime._close.append(functools.partial(manager.__exit__, None, None, None))
-        return runtime
 
     @functools.cached_property
     def voice_activity(self) -> VoiceActivity:
@@ -62,21 +58,22 @@ class Runtime:
         return VoiceActivity.load()
 
     def wait(self, work: Coroutine[object, object, T]) -> T:
-        """Run a coroutine of the storage on the runtime's event loop and wait for it, from any other thread."""
+        """Run a coroutine of the storage on the runtime's event loop and wait for it, from any other thread.
+
+        Raises:
+            DatabaseUnusable: for whatever a driver raises; worth another try.
+
+        """
         try:
-            return self.portal.start_task_soon(_finish, work).result()
-        except CancelledError:
-            work.close()
+            return self.loop.wait(work)
+        except SpeechError:
             raise
+        except Exception as error:
+            raise DatabaseUnusable(f"The database could not be asked ({type(error).__name__}).") from error
 
     def close(self) -> None:
         """Close the storage, unload the models, remove the spools."""
         self.wait(self.store.close())
         self.engine.close()
         self.spools.release()
-        for close in self._close:
-            close()
-
-
-async def _finish(work: Coroutine[object, object, T]) -> T:
-    return await work
+        self.loop.close()

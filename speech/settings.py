@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     )
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
+    worker_niceness: int = Field(
+        10, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
+    )
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
     )

@@ -7,6 +7,7 @@ type too; ``woa worker`` calls ``run_worker``. Both come to the same service.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,12 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         raise NotImplementedError("Workers of this type take their runs by themselves.")
 
 
+def step_back(niceness: int) -> None:
+    """Let the machine's other processes go first: recognition takes every core there is, and a client's question to
+    the API is answered in a millisecond of one."""
+    os.nice(max(0, niceness - os.nice(0)))
+
+
 async def run_worker(
     settings: Settings, stop: asyncio.Event, *, name: str | None = None, queues: tuple[str, ...] = ()
 ) -> None:
@@ -76,6 +83,7 @@ async def run_worker(
         WrongPool: when the pool is of another type.
 
     """
+    step_back(settings.worker_niceness)
     runtime = await asyncio.to_thread(Runtime.open, settings)
     use(runtime)
     device = runtime.engine.device

@@ -72,7 +72,11 @@ def test_prefect_and_the_logs_never_hear_a_word(stack: Stack, client: httpx.Clie
 def test_not_even_the_name_of_a_file_that_fails(stack: Stack, client: httpx.Client, jfk: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "zebrafish4711.flac"
     damaged.write_bytes(jfk.read_bytes()[:60_000])
-    body = {"model": "tiny.en", "file_ids": stack.upload(client, damaged), "urls": ["https://ocelot4712.invalid/lynx4713.mp3"]}
+    body = {
+        "model": "tiny.en",
+        "file_ids": stack.upload(client, damaged),
+        "urls": ["https://ocelot4712.invalid/lynx4713.mp3"],
+    }
     job_id = client.post("/transcribe", json=body).raise_for_status().json()["job_id"]
     job = stack.finished(client, job_id)
     assert (job["status"], job["error_code"]) == ("failed", "invalid_audio")

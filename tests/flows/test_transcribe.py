@@ -176,3 +176,17 @@ def test_a_disk_without_room_for_a_working_folder_fails_the_file_with_a_sentence
     monkeypatch.setattr("pipeline.spools.tempfile.mkdtemp", full)
     job = bench.submitted(file_ids=bench.stored(jfk))
     assert ended(bench.run(job)) == ("FAILED", "internal_error")
+
+
+def test_a_step_whose_database_is_away_is_tried_again(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = bench.runtime.store
+    get, asked = store.files.get, []
+
+    async def away_at_first(*given: Any) -> Any:
+        asked.append(given)
+        if len(asked) == 1:
+            raise ConnectionError
+        return await get(*given)
+
+    monkeypatch.setattr(store.files, "get", away_at_first)
+    assert ended(bench.run(bench.submitted(file_ids=bench.stored(jfk))))[0] == "COMPLETED"
