@@ -26,8 +26,10 @@ help: ## List the targets
 demo: $(BASE) $(PROJECT) $(MODELS)/tiny.en/manifest.json ## Transcribe real speech through API, Prefect and worker, then stop
 	@WOA_MODELS_DIR=$(MODELS) $(BIN)/woa demo
 
+# In a clone, data lies in var/ unless somebody says otherwise, beside the weights that the demonstration pulled.
 serve: $(BASE) $(PROJECT) ## Start everything and keep it running until Ctrl-C
-	@$(BIN)/woa serve
+	@if [ -z "$${WOA_DATA_DIR:-}" ] && ! grep -qs '^WOA_DATA_DIR=' .env; then export WOA_DATA_DIR=$(CURDIR)/var; fi; \
+	exec $(BIN)/woa serve
 
 test: $(CPU) $(PROJECT) $(MODELS)/tiny.en/manifest.json $(MODELS)/base/manifest.json ## Run the tests, with branch coverage
 	@$(BIN)/pytest --cov --cov-branch --cov-fail-under=85 --cov-report=term $(PYTEST_ARGS)
