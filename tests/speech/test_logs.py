@@ -122,14 +122,17 @@ def test_libraries_lose_their_own_handlers() -> None:
     stream = io.StringIO()
     configure(_settings(log_format="console"), role="worker", stream=stream)
     foreign = logging.getLogger("uvicorn")
-    foreign.addHandler(logging.StreamHandler(io.StringIO()))
+    own = logging.StreamHandler(io.StringIO())
+    foreign.addHandler(own)
     kept = logging.NullHandler()
     foreign.addHandler(kept)
     foreign.propagate = False
     foreign.setLevel(logging.ERROR)
     route_foreign_loggers()
     foreign.warning("one line")
-    assert foreign.handlers == [kept]
+    # Others may hang there as well: pytest's, once Prefect has set its logging up in the same process.
+    assert kept in foreign.handlers
+    assert own not in foreign.handlers
     foreign.removeHandler(kept)
     line = stream.getvalue()
     assert line.count("one line") == 1
