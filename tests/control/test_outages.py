@@ -203,6 +203,11 @@ async def test_a_killed_workers_job_is_run_again(installation: Installation) -> 
         job = await installation.job(wait=go, count=count)
         with worker_process(installation) as worker:
             await installation.becomes(job, JobStatus.PROCESSING)
+
+            async def counted() -> bool:
+                return count.exists()
+
+            await eventually(counted)
             worker.kill()
         go.touch()
         async with installation.worker():

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.stack import Stack
+from benchmarks.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.models, pytest.mark.prefect, pytest.mark.slow]
 
 PROMPT = "zanzibar quagmire heliotrope"
 SECRET = "s3cr3t-0f-the-qu3ry"
 SPOKEN = "fellow americans"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, tiny_en: Path) -> Iterator[Stack]:
+    """A product of its own: jobs of other tests keep what was said in the same recording."""
+    with running_stack(tmp_path_factory.mktemp("private"), models_dir) as running:
+        yield running
 
 
 def holders(folder: Path, *needles: str) -> list[str]:
