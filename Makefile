@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 MODELS := $(CURDIR)/var/models
 PYTHONS := python3.11 python3.12 python3.13 python3
 PYTEST_ARGS ?=
+# Processes that tests are spread over, file by file; each has a Prefect server and a PostgreSQL of its own.
+TEST_PROCESSES ?= 2
 
 # What is installed is known by the contents of what describes it: a stamp for each, named by its hash.
 hash = $(shell cat $(1) | sha256sum | cut -c1-16)
@@ -32,7 +34,7 @@ serve: $(BASE) $(PROJECT) ## Start everything and keep it running until Ctrl-C
 	exec $(BIN)/woa serve
 
 test: $(CPU) $(PROJECT) $(MODELS)/tiny.en/manifest.json $(MODELS)/base/manifest.json ## Run the tests, with branch coverage
-	@$(BIN)/pytest --cov --cov-branch --cov-fail-under=85 --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-fail-under=85 --cov-report=term $(PYTEST_ARGS)
 
 check: $(CPU) $(PROJECT) ## Lint, check formatting, types and the floors
 	@$(BIN)/ruff check .

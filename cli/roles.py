@@ -71,6 +71,10 @@ def control(
     settings = _begin("control", supervised=supervised)
     from cli.supervisor import READY
     from control.service import run_control
+    from orchestration.precedence import BOOKKEEPING_NICENESS, step_back
+
+    if supervised:
+        step_back(BOOKKEEPING_NICENESS)
 
     async def run(settings: Settings, stop: asyncio.Event) -> None:
         if deploy:

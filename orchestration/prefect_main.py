@@ -28,7 +28,9 @@ def main(port: int) -> None:
     import uvicorn
 
     from orchestration.internals import begin_immediately, server_app
+    from orchestration.precedence import BOOKKEEPING_NICENESS, step_back
 
+    step_back(BOOKKEEPING_NICENESS)
     begin_immediately()
     app = server_app()(final=True)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=3)

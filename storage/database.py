@@ -141,7 +141,7 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=2 * BUSY_SECONDS,
-        async_creator=lambda: OneHopConnection(path, BUSY_SECONDS),
+        async_creator=lambda: OneHopConnection(path, BUSY_SECONDS, reads=not writes),
     )
     pragmas = ["foreign_keys=ON", "temp_store=MEMORY"] + ([] if writes else ["query_only=ON"])
 

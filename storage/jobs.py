@@ -39,6 +39,14 @@ class ActiveJob:
     cancel_requested_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedJob:
+    """A job and its place among all queued jobs, as of one moment; 1 is next, None when it is not queued."""
+
+    job: Job
+    queue_position: int | None
+
+
 class Jobs:
     """The jobs of a database."""
 
@@ -63,19 +71,16 @@ class Jobs:
         async with self._database.reading() as connection:
             return await _read(connection, owner_id, job_id)
 
+    async def get_placed(self, owner_id: str, job_id: str) -> PlacedJob:
+        """The job and its place in the queue, read together; Missing(job_not_found)."""
+        async with self._database.reading() as connection:
+            job = await _read(connection, owner_id, job_id)
+            return PlacedJob(job, await _place(connection, job))
+
     async def queue_position(self, job: Job) -> int | None:
         """The job's place among all queued jobs, 1 is next; None when it is not queued."""
-        if job.status is not JobStatus.QUEUED:
-            return None
-        rank = RANKS[job.priority]
-        earlier = or_(
-            jobs.c.created_at < job.created_at,
-            and_(jobs.c.created_at == job.created_at, jobs.c.job_id < job.job_id),
-        )
-        ahead = or_(jobs.c.priority_rank < rank, and_(jobs.c.priority_rank == rank, earlier))
-        query = select(func.count()).where(jobs.c.status == str(JobStatus.QUEUED), ahead)
         async with self._database.reading() as connection:
-            return (await connection.execute(query)).scalar_one() + 1
+            return await _place(connection, job)
 
     async def queue_positions(self, shown: Collection[Job]) -> dict[str, int]:
         """The places of those of the jobs that are queued, by id; the queue is gone through once for all of them."""
@@ -206,6 +211,19 @@ async def _read(connection: AsyncConnection, owner_id: str, job_id: str) -> Job:
     if row is None:
         raise _missing(job_id)
     return (await records.with_files(connection, [row]))[0]
+
+
+async def _place(connection: AsyncConnection, job: Job) -> int | None:
+    if job.status is not JobStatus.QUEUED:
+        return None
+    rank = RANKS[job.priority]
+    earlier = or_(
+        jobs.c.created_at < job.created_at,
+        and_(jobs.c.created_at == job.created_at, jobs.c.job_id < job.job_id),
+    )
+    ahead = or_(jobs.c.priority_rank < rank, and_(jobs.c.priority_rank == rank, earlier))
+    query = select(func.count()).where(jobs.c.status == str(JobStatus.QUEUED), ahead)
+    return int((await connection.execute(query)).scalar_one()) + 1
 
 
 def _newest_first(owner_id: str, limit: int, cursor: str | None) -> Select[tuple[object, ...]]:

@@ -18,15 +18,20 @@ _TRAVELS_ALONG = ("BEGIN", "PRAGMA synchronous=")
 
 
 class OneHopConnection(aiosqlite.Connection):
-    """A connection for SQLAlchemy's aiosqlite dialect; transactions are begun by explicit statements."""
+    """A connection for SQLAlchemy's aiosqlite dialect; transactions are begun by explicit statements.
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    The end of a transaction that only read (``reads``) is not waited for: nothing can go wrong with it that its reader
+    would want to know, and whatever comes next queues behind it in the thread.
+    """
+
+    def __init__(self, path: Path, busy_seconds: float, *, reads: bool = False) -> None:
         def connect() -> sqlite3.Connection:
             return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
         super().__init__(connect, iter_chunk_size=64)
         self._thread.daemon = True  # a process that forgets to close can still end
         self._waiting: list[str] = []
+        self._reads = reads
 
     def cursor(self) -> OneHopCursor:  # type: ignore[override]  # the same protocol, with fewer hops
         """A cursor, without asking the thread for one."""
@@ -39,7 +44,11 @@ class OneHopConnection(aiosqlite.Connection):
 
     async def rollback(self) -> None:
         """Roll back, unless nothing was ever sent."""
-        if not self._drop_waiting():
+        if self._drop_waiting():
+            return
+        if self._reads:
+            self._tx.put_nowait((None, self._conn.rollback))
+        else:
             await super().rollback()
 
     def hold_back(self, statement: str) -> bool:

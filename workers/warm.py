@@ -7,7 +7,6 @@ type too; ``woa worker`` calls ``run_worker``. Both come to the same service.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from orchestration.ownership import template
+from orchestration.precedence import step_back
 from pipeline.runtime import Runtime
 from speech.settings import Settings
 from tasks.current import use
@@ -66,12 +66,6 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     ) -> BaseWorkerResult:
         """Not how this type works: its runs come through its own dispatcher."""
         raise NotImplementedError("Workers of this type take their runs by themselves.")
-
-
-def step_back(niceness: int) -> None:
-    """Let the machine's other processes go first: recognition takes every core there is, and a client's question to
-    the API is answered in a millisecond of one."""
-    os.nice(max(0, niceness - os.nice(0)))
 
 
 async def run_worker(

@@ -144,7 +144,8 @@ async def _view_at(parts: Parts, job: Job, queue_position: int | None) -> JobVie
 )
 async def get_job(job_id: JobId, parts: App, caller: Caller) -> Response:
     """Status, stage and progress of the job and of each of its files; at most a second behind the flow run."""
-    return shown(await _view(parts, await parts.store.jobs.get(caller.owner_id, job_id)))
+    placed = await parts.store.jobs.get_placed(caller.owner_id, job_id)
+    return shown(await _view_at(parts, placed.job, placed.queue_position))
 
 
 @router.get(

@@ -1,0 +1,17 @@
+"""Who goes first on a machine that all parts share: clients' questions, then what follows jobs, then recognition.
+
+The API keeps the priority that it was started with. A question to it is answered in a millisecond or two of a core,
+while recognition takes every core that there is, and Prefect most of one when jobs come thick.
+"""
+
+from __future__ import annotations
+
+import os
+
+BOOKKEEPING_NICENESS = 5
+"""How far the embedded Prefect server and control step back."""
+
+
+def step_back(niceness: int) -> None:
+    """Let the machine's more urgent processes go first: at least ``niceness`` (0..19) from here on."""
+    os.nice(max(0, niceness - os.nice(0)))
