@@ -86,9 +86,3 @@ class RunReader:
 
 def _named(run_ids: Collection[UUID]) -> dict[str, Any]:
     return {"id": {"any_": [str(run_id) for run_id in run_ids]}} if run_ids else {}
-
-
-def job_id_of(run: FlowRun) -> str | None:
-    """The job that a run was made for, None when it was made by hand."""
-    job_id = run.parameters.get("job_id")
-    return job_id if isinstance(job_id, str) else None

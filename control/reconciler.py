@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,9 +11,10 @@ import structlog
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 
-from control.reading import Reading, job_id_of
-from orchestration.runs import crash, fail, requeue, settle_cancelled
-from orchestration.states import MAX_ATTEMPTS, WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
+from control.reading import Reading
+from orchestration.runs import crash, fail, job_id_of, requeue, settle_cancelled
+from orchestration.states import WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
+from storage.crashes import CrashCount
 from storage.oversight import Oversight
 from storage.store import Store
 
@@ -24,6 +24,8 @@ BEAT_AGE = 15.0
 """Seconds after its last beat until a worker counts as gone."""
 PATIENCE = 4.0
 """Seconds for which nobody must have had a run: beats come every two."""
+MOST_STARTS_OF_CHORES = 5
+"""A chore that was begun so often and lost each time crashes for good; its schedule brings the next one."""
 
 HELD = frozenset({StateType.PENDING, StateType.RUNNING, StateType.CANCELLING})
 """States in which some worker must have the run."""
@@ -37,7 +39,7 @@ class Reconciler:
     store: Store
     clock: Callable[[], float] = time.monotonic
     _missed_since: dict[UUID, float] = field(default_factory=dict)
-    _crashes: Counter[UUID] = field(default_factory=Counter)
+    _counted: dict[tuple[UUID, object], CrashCount] = field(default_factory=dict)
 
     async def reconcile(self, reading: Reading) -> None:
         """Act on the runs that nobody has had for a while, and on those that crashed."""
@@ -54,7 +56,7 @@ class Reconciler:
     async def restart_crashed(self, reading: Reading) -> None:
         """Send the runs that crashed to the queue again."""
         for run in reading.runs.values():
-            if run.state is not None and run.state.type is StateType.CRASHED and may_run_again(run.run_count):
+            if run.state is not None and run.state.type is StateType.CRASHED:
                 await self._run_again(run)
 
     async def _held(self) -> set[str]:
@@ -63,13 +65,19 @@ class Reconciler:
 
     async def _rescue(self, run: FlowRun) -> None:
         kind = run.state.type if run.state is not None else None
-        log.warning("a run's worker is gone", flow_run_id=str(run.id), job_id=job_id_of(run), state=str(kind))
+        job_id = job_id_of(run)
+        log.warning("a run's worker is gone", flow_run_id=str(run.id), job_id=job_id, state=str(kind))
         if kind is StateType.CANCELLING:
             await settle_cancelled(self.client, run.id)
         elif kind is StateType.PENDING:
             await requeue(self.client, run.id, "Its worker was gone before it began.")
-        elif await crash(self.client, run.id, "Its worker is gone.") and may_run_again(run.run_count):
+        elif job_id is not None:
+            # Whatever took the worker away took all of it: that says little of this job, but is not for ever borne.
+            await self._once_more(run, job_id, alone=False)
+        elif run.run_count < MOST_STARTS_OF_CHORES:
             await requeue(self.client, run.id, "Its worker was gone.")
+        else:
+            await crash(self.client, run.id, "Its worker is gone.")
 
     async def _run_again(self, run: FlowRun) -> None:
         """Send a crashed run to the queue, as long as its job waits for it."""
@@ -77,13 +85,23 @@ class Reconciler:
         job = (await Oversight(self.store.database).jobs([job_id])).get(job_id)
         if job is None or job.status.finished or job.flow_run_id != str(run.id):
             return
-        # Prefect counts starts; a run that breaks before it starts must not go round for ever either.
-        self._crashes[run.id] += 1
-        if self._crashes[run.id] > MAX_ATTEMPTS:
-            await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
+        await self._once_more(run, job_id, alone=True)
+
+    async def _once_more(self, run: FlowRun, job_id: str, *, alone: bool) -> None:
+        count = await self._count(run, job_id, alone=alone)
+        if may_run_again(count):
+            await requeue(self.client, run.id, "Its worker was gone, or it crashed.")
         else:
-            await requeue(self.client, run.id, "It crashed.")
+            await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
+
+    async def _count(self, run: FlowRun, job_id: str, *, alone: bool) -> CrashCount:
+        """Each death is counted once, however often Prefect must be told what follows from it."""
+        death = (run.id, run.state.timestamp if run.state is not None else None)
+        if death not in self._counted:
+            counted = await self.store.crashes.note(job_id, alone=alone)
+            self._counted = {key: count for key, count in self._counted.items() if key[0] != run.id} | {death: counted}
+        return self._counted[death]
 
 
 def _must_be_held(run: FlowRun) -> bool:
-    return run.state is not None and run.state.type in HELD and job_id_of(run) is not None
+    return run.state is not None and run.state.type in HELD

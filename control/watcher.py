@@ -15,7 +15,8 @@ from uuid import UUID
 import structlog
 from prefect.client.schemas.objects import FlowRun
 
-from control.reading import PAGE, Reading, RunReader, job_id_of
+from control.reading import PAGE, Reading, RunReader
+from orchestration.runs import job_id_of
 from orchestration.states import read_run
 from speech.clock import now
 from speech.jobs import JobStatus, Stage

@@ -1,14 +1,24 @@
-"""How a flow lets go of its run without deciding it: another attempt has it, or the worker is leaving."""
+"""How a flow lets go of its run without deciding it: another attempt has it, the worker is leaving, or it must wait."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from threading import Event
 from typing import NoReturn
 
 from prefect.exceptions import Abort
 
+
+@dataclass
+class Parting:
+    """What a flow tells its worker as it lets go of its run: when to run it again, if at all."""
+
+    wait_seconds: float | None = None
+
+
 _leaving: ContextVar[Event | None] = ContextVar("woa_worker_leaving", default=None)
+_parting: ContextVar[Parting | None] = ContextVar("woa_run_parting", default=None)
 
 
 def let_go(reason: str) -> NoReturn:
@@ -17,6 +27,27 @@ def let_go(reason: str) -> NoReturn:
     Prefect would set the run to failed for any other exception, over the head of the attempt that superseded it.
     """
     raise Abort(reason)
+
+
+def postpone(seconds: float, reason: str) -> NoReturn:
+    """Let go of this run and have it run again ``seconds`` later: waiting holds no place.
+
+    Raises:
+        RuntimeError: outside of a warm worker, which alone can do that.
+
+    """
+    parting = _parting.get()
+    if parting is None:
+        raise RuntimeError("Only a warm worker can run a flow again later.")
+    parting.wait_seconds = seconds
+    let_go(reason)
+
+
+def expect_parting() -> Parting:
+    """In the context of one run: what the flow leaves here is read when it is over."""
+    parting = Parting()
+    _parting.set(parting)
+    return parting
 
 
 def announce_leaving_by(event: Event) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
+from prefect.states import AwaitingRetry, Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
 
 from orchestration.internals import worker_id_of
+from speech.clock import now
 
 ENDED = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
+
+
+def job_id_of(run: FlowRun) -> str | None:
+    """The job that a run was made for, None when it is a chore or was made by hand."""
+    job_id = run.parameters.get("job_id")
+    return job_id if isinstance(job_id, str) else None
 
 
 async def claim(client: PrefectClient, run: FlowRun) -> State | None:
@@ -37,22 +45,33 @@ async def sign(client: PrefectClient, run_id: UUID, worker_id: str | None) -> No
     )
 
 
-async def requeue(client: PrefectClient, run_id: UUID, reason: str) -> None:
-    """Send a run that nobody works at any more to the queue again.
+async def requeue(
+    client: PrefectClient, run_id: UUID, reason: str, *, holder: str | None = None, after: float | None = None
+) -> None:
+    """Send a run that nobody works at any more to the queue again; ``after`` so many seconds it is due.
 
-    One that is being cancelled is cancelled instead; one that ended, but by a crash, or was deleted, stays so.
+    One that is being cancelled is cancelled instead; one that ended, but by a crash, or was deleted, stays so; and so
+    does one that another worker than ``holder`` has signed since.
     """
     try:
         run = await client.read_flow_run(run_id)
         kind = run.state.type if run.state is not None else None
+        if holder is not None and worker_id_of(run) not in (None, holder):
+            return
         if kind is StateType.CANCELLING:
             await settle_cancelled(client, run_id)
         elif kind is StateType.CRASHED or kind not in ENDED:
             # A scheduled run that still names a worker would wait for that worker when somebody cancels it.
             await sign(client, run_id, None)
-            await client.set_flow_run_state(run_id, Scheduled(message=reason), force=True)
+            await client.set_flow_run_state(run_id, _scheduled(reason, after), force=True)
     except ObjectNotFound:
         return
+
+
+def _scheduled(reason: str, after: float | None) -> State:
+    if after is None:
+        return Scheduled(message=reason)
+    return AwaitingRetry(message=reason, scheduled_time=now() + timedelta(seconds=after))
 
 
 async def crash(client: PrefectClient, run_id: UUID, reason: str) -> bool:

@@ -9,9 +9,8 @@ Paused, Suspended                                                 processing, st
 Cancelling                                                        cancelling
 Cancelled                                                         cancelled
 Completed                                                         completed
-Crashed, attempts left                                            queued
-Crashed, none left                                                failed (worker_lost)
-Failed                                                            failed (the error's code)
+Crashed                                                           queued: control sends it again, or fails it
+Failed                                                            failed (the error's code, or worker_lost)
 ================================================================  ==========================
 """
 
@@ -24,13 +23,16 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from speech.errors import SpeechError
 from speech.jobs import JobStatus, Stage
+from storage.crashes import CrashCount
 
-MAX_ATTEMPTS = 3
-"""How often a run is started before its job fails because its workers keep dying."""
+MAX_CRASHES_ALONE = 3
+"""How often the process may die in which a job runs alone, until the job fails."""
+MAX_CRASHES = 10
+"""The same, whoever else was aboard and whatever was killed: nobody waits for ever for a job that dies so often."""
 
 WORKER_LOST = "worker_lost"
 RUN_LOST = "run_lost"
-WORKER_LOST_SENTENCE = f"The worker died while it had the job, {MAX_ATTEMPTS} times."
+WORKER_LOST_SENTENCE = "The worker died while it had the job, again and again; the worker's log says of what."
 RUN_LOST_SENTENCE = "The job's flow run was deleted, twice; submit the job anew."
 UNKNOWN_SENTENCE = "The run failed with an unexpected error; the worker's log says more."
 
@@ -42,6 +44,7 @@ _STATUS: dict[StateType, JobStatus] = {
     StateType.CANCELLING: JobStatus.CANCELLING,
     StateType.CANCELLED: JobStatus.CANCELLED,
     StateType.COMPLETED: JobStatus.COMPLETED,
+    StateType.CRASHED: JobStatus.QUEUED,
     StateType.FAILED: JobStatus.FAILED,
 }
 
@@ -59,12 +62,10 @@ class Reading:
     error_code: str | None = None
 
 
-def read_state(state: State | None, run_count: int = 0) -> Reading:
-    """The job's side of a run's state; ``run_count`` is how often the run has been started."""
+def read_state(state: State | None) -> Reading:
+    """The job's side of a run's state."""
     if state is None:
         return Reading(JobStatus.QUEUED)
-    if state.type is StateType.CRASHED:
-        return _read_crash(run_count)
     if state.type is StateType.FAILED:
         code, sentence = error_of(state.message)
         return Reading(JobStatus.FAILED, error=sentence, error_code=code)
@@ -77,18 +78,12 @@ def read_state(state: State | None, run_count: int = 0) -> Reading:
 
 def read_run(run: FlowRun) -> Reading:
     """The job's side of a run."""
-    return read_state(run.state, run.run_count)
+    return read_state(run.state)
 
 
-def may_run_again(run_count: int) -> bool:
-    """Whether a run that crashed has attempts left."""
-    return run_count < MAX_ATTEMPTS
-
-
-def _read_crash(run_count: int) -> Reading:
-    if may_run_again(run_count):
-        return Reading(JobStatus.QUEUED)
-    return Reading(JobStatus.FAILED, error=WORKER_LOST_SENTENCE, error_code=WORKER_LOST)
+def may_run_again(count: CrashCount) -> bool:
+    """Whether a job whose process died so often is tried once more."""
+    return count.alone < MAX_CRASHES_ALONE and count.total < MAX_CRASHES
 
 
 def _families(of: type[SpeechError] = SpeechError) -> dict[str, str]:

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     worker_niceness: int = Field(
         10, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
     )
+    worker_hang_seconds: float = Field(
+        60, gt=0, description="Seconds without a sign of life after which a device process is killed."
+    )
+    cancel_grace_seconds: float = Field(
+        30, gt=0, description="Seconds that a cancelled job has to stop by itself; then its process is killed."
+    )
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
     )

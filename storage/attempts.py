@@ -6,6 +6,7 @@ A worker that was believed dead and is not finds its token worthless: whatever i
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,6 +139,13 @@ class Attempts:
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).first()
         return row is None or row[0] is not None
+
+    async def stopping(self, flow_run_ids: Collection[str]) -> frozenset[str]:
+        """Those of the flow runs whose jobs are to stop."""
+        told = jobs.c.flow_run_id.in_(list(flow_run_ids)) & jobs.c.cancel_requested_at.is_not(None)
+        async with self._database.reading() as connection:
+            found = (await connection.execute(select(jobs.c.flow_run_id).where(told))).scalars().all()
+        return frozenset(run_id for run_id in found if run_id is not None)
 
     async def finish(self, attempt: Attempt, outcome: Outcome) -> None:
         """Say how the attempt ended, before its flow run does: files that have not ended do so now.

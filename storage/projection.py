@@ -147,6 +147,8 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "cancel_requested_at": None,
         "error": None,
         "error_code": None,
+        "crashes": 0,
+        "crashes_alone": 0,
     }
 
 

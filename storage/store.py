@@ -5,6 +5,7 @@ from __future__ import annotations
 from speech.settings import Settings
 from storage.attempts import Attempts
 from storage.blobs import Blobs
+from storage.crashes import Crashes
 from storage.database import Database
 from storage.files import Files
 from storage.garbage import Garbage
@@ -28,6 +29,7 @@ class Store:
         self.files = Files(database)
         self.jobs = Jobs(database)
         self.attempts = Attempts(database)
+        self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
         self.steps = Steps(database)
         self.outbox = Outbox(database)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from orchestration.outages import Outage
 from speech.clock import now
-from speech.settings import Settings
 from storage.store import Store
 from storage.workers import WorkerBeat
-from workers.slots import Slots
+from workers.affinity import Affinity
+from workers.devices import KeptDevice
+
+if TYPE_CHECKING:
+    from workers.service import PoolService
 
 BEAT_SECONDS = 2.0
 
@@ -24,13 +27,9 @@ BEAT_SECONDS = 2.0
 class Heart:
     """Beats for one worker."""
 
-    settings: Settings
+    service: PoolService
     store: Store
-    slots: Slots
-    worker_id: str
-    name: str
-    device: str = "cpu"
-    models: Callable[[], list[str]] = list
+    affinity: Affinity
     started_at: datetime = field(default_factory=now)
     _outage: Outage = field(default_factory=lambda: Outage("the database"))
 
@@ -51,27 +50,39 @@ class Heart:
     async def stop(self) -> None:
         """Say that the worker has gone."""
         try:
-            await self.store.workers.gone(self.worker_id)
+            await self.store.workers.gone(self.service.worker_id)
         except Exception as reason:  # noqa: BLE001 - the beat is missed instead
             self._outage.met(reason)
 
     def _beat(self) -> WorkerBeat:
+        service, devices = self.service, self.service.devices.devices
+        runs = service.devices.runs + service.suspect.runs + service.chores.runs
         return WorkerBeat(
-            worker_id=self.worker_id,
-            name=self.name,
+            worker_id=service.worker_id,
+            name=service.name,
             host=socket.gethostname(),
-            pool=self.settings.work_pool,
-            device=self.device,
-            slots=self.slots.count,
-            busy=self.slots.busy,
+            pool=service.settings.work_pool,
+            device=", ".join(device.process.device for device in devices if device.process is not None),
+            slots=service.devices.count,
+            busy=len(service.devices.runs),
             started_at=self.started_at,
             details={
                 "pid": os.getpid(),
                 "version": own_version(),
-                "models": self.models(),
-                "runs": [str(run_id) for run_id in self.slots.runs],
+                "models": sorted({model for device in devices for model in device.pulse.models}),
+                "runs": [str(run_id) for run_id in runs],
+                "warm": list(self.affinity.warm),
+                "affinity": {"claims": self.affinity.claims, "hits": self.affinity.hits},
+                "devices": [_shown(device) for device in devices],
             },
         )
+
+
+def _shown(device: KeptDevice) -> dict[str, Any]:
+    """A device process, for people and for whoever gathers metrics."""
+    alive = device.process is not None and device.process.alive
+    pid = device.process.process.pid if device.process is not None else None
+    return {"pid": pid, "alive": alive, "busy": len(device.reserved), **asdict(device.pulse)}
 
 
 def own_version() -> str:

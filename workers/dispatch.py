@@ -1,9 +1,10 @@
-"""Taking runs from the queue and giving them to the slots: woken by events, with a poll as the safety net."""
+"""Taking runs from the queues and giving them to their places: woken by events, with a poll as the safety net."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,34 +14,50 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 from orchestration.outages import Outage
-from orchestration.runs import claim, crash, drop, fail, requeue, settle_cancelled, sign
+from orchestration.runs import claim, job_id_of, requeue, sign
 from speech.clock import now
-from speech.errors import SpeechError
-from workers.flows import FlowUnknown, LoadedFlows
-from workers.slots import Ended, Slots
+from storage.due import DueJob, DueJobs
+from storage.store import Store
+from workers.affinity import MOMENT_SECONDS, Affinity
+from workers.choice import Room, choose
+from workers.conclusion import Conclusion
+from workers.flows import Entrypoints, FlowUnknown
+from workers.messages import Ended
+from workers.places import Places
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.5
-RETRY_SECONDS = 1.0
+LOOKED_AT = 8
+"""How many more runs than fit are looked at, so that owners take turns."""
 
 
 @dataclass
 class Dispatcher:
-    """One worker's way from the queues of a pool to its slots."""
+    """One worker's way from some queues of a pool to its places."""
 
     client: PrefectClient
+    store: Store
     pool: str
     worker_id: str
-    slots: Slots
-    queues: tuple[str, ...] = ()
-    flows: LoadedFlows = field(default_factory=LoadedFlows)
+    queues: tuple[str, ...]
+    places: Places
+    suspects: Places | None = None
+    affinity: Affinity | None = None
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _entrypoints: Entrypoints = field(default_factory=Entrypoints)
+    _owners: dict[UUID, str] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _outage: Outage = field(default_factory=lambda: Outage("Prefect"))
+    _outage: Outage = field(default_factory=lambda: Outage("Prefect or the database"))
+
+    @property
+    def runs(self) -> tuple[UUID, ...]:
+        """The runs that have a place here."""
+        return self.places.runs + (self.suspects.runs if self.suspects is not None else ())
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Claim and start runs until ``stop`` is set. Prefect being away is borne."""
+        """Claim and start runs until ``stop`` is set. Outages are borne."""
         while not stop.is_set():
             try:
                 await self.take()
@@ -51,10 +68,23 @@ class Dispatcher:
 
     async def take(self) -> int:
         """Claim as many due runs as there is room for, and start them; how many."""
-        if self.slots.free <= 0:
+        room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
+        if room.ordinary + room.suspects <= 0:
             return 0
-        due = [run for run in await self._due(self.slots.free) if run.id not in self.slots.runs]
-        started = await asyncio.gather(*(self._claim_and_start(run) for run in due))
+        mine = set(self.runs)
+        due = [run for run in await self._due(room.ordinary + room.suspects + LOOKED_AT) if run.id not in mine]
+        if not due:
+            return 0
+        jobs = await DueJobs(self.store.database).of([job_id for run in due if (job_id := job_id_of(run))])
+        if self.affinity is not None:
+            await self.affinity.look(job.model for job in jobs.values())
+        choice = choose(due, jobs, room, running=Counter(self._owners.values()), leave=self._leave_to_others)
+        if choice.left_to_others:
+            asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.wake.set)
+        started = await asyncio.gather(
+            *(self._claim_and_start(run, self.places, jobs.get(job_id_of(run) or "")) for run in choice.ordinary),
+            *(self._claim_and_start(run, self.suspects, None) for run in choice.suspects),
+        )
         return sum(started)
 
     async def settle(self) -> None:
@@ -63,12 +93,15 @@ class Dispatcher:
             await asyncio.wait(self._tasks)
 
     async def hand_back(self) -> None:
-        """Send what is still in work to the queue, for other workers."""
-        await asyncio.gather(*(self._give_back(run_id) for run_id in self.slots.runs))
+        """Send what is still in work to the queue, for other workers, and let go of it."""
+        await asyncio.gather(*(self._give_back(run_id) for run_id in self.runs))
+        for task in self._tasks:
+            task.cancel()
+        await self.settle()
 
     async def _give_back(self, run_id: UUID) -> None:
         try:
-            await requeue(self.client, run_id, "The worker stopped.")
+            await requeue(self.client, run_id, "The worker stopped.", holder=self.worker_id)
         except Exception as reason:  # noqa: BLE001 - control does it as soon as the beat is missed
             self._outage.met(reason)
 
@@ -81,44 +114,55 @@ class Dispatcher:
         finally:
             self.wake.clear()
 
-    async def _due(self, limit: int) -> Iterable[FlowRun]:
+    async def _due(self, limit: int) -> Sequence[FlowRun]:
         response = await self.client.request(
             "POST",
             "/work_pools/{name}/get_scheduled_flow_runs",
             path_params={"name": self.pool},
-            json={
-                "limit": limit,
-                "scheduled_before": now().isoformat(),
-                **({"work_queue_names": list(self.queues)} if self.queues else {}),
-            },
+            json={"limit": limit, "scheduled_before": now().isoformat(), "work_queue_names": list(self.queues)},
         )
         return [WorkerFlowRunResponse.model_validate(entry).flow_run for entry in response.json()]
 
-    async def _claim_and_start(self, run: FlowRun) -> bool:
-        self.slots.reserve(run.id)
+    def _leave_to_others(self, run: FlowRun, job: DueJob) -> bool:
+        """Whether another worker should have the first try, as long as the run has not waited for its moment."""
+        if self.affinity is None or not self.affinity.better_elsewhere(job.model):
+            return False
+        due_at = run.next_scheduled_start_time or run.expected_start_time
+        return due_at is not None and (now() - due_at).total_seconds() < MOMENT_SECONDS
+
+    async def _claim_and_start(self, run: FlowRun, places: Places | None, job: DueJob | None) -> bool:
+        if places is None or not places.reserve(run.id):
+            return False
         try:
             state = await claim(self.client, run)
         except BaseException:
-            self.slots.release(run.id)
+            places.release(run.id)
             raise
         if state is None:
-            self.slots.release(run.id)
+            places.release(run.id)
             return False
         run.state = state
-        task = asyncio.create_task(self._see_through(run), name=f"run-{run.id}")
+        if job is not None:
+            self._owners[run.id] = job.owner_id
+            if self.affinity is not None:
+                self.affinity.used(job.model)
+        task = asyncio.create_task(self._see_through(run, places), name=f"run-{run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _see_through(self, run: FlowRun) -> None:
+    async def _see_through(self, run: FlowRun, places: Places) -> None:
         """Run it, and leave it in a state that somebody will act on."""
         try:
             signed = asyncio.create_task(self._sign(run))
-            ended = await self._run(run)
+            ended = await self._run(run, places)
             await signed
-            await self._conclude(run, ended)
+            if ended.lost is not None and self.affinity is not None:
+                self.affinity.lost()
+            await Conclusion(self.client, self.store, self.worker_id, self.leaving).conclude(run, ended)
         finally:
-            self.slots.release(run.id)
+            places.release(run.id)
+            self._owners.pop(run.id, None)
             self.wake.set()
 
     async def _sign(self, run: FlowRun) -> None:
@@ -127,36 +171,12 @@ class Dispatcher:
         except Exception as reason:  # noqa: BLE001 - the beat names the run too
             self._outage.met(reason)
 
-    async def _run(self, run: FlowRun) -> Ended:
+    async def _run(self, run: FlowRun, places: Places) -> Ended:
         try:
-            flow = await self.flows.of(self.client, run.deployment_id)
+            return await places.run(run, await self._entrypoints.of(self.client, run.deployment_id))
         except FlowUnknown as reason:
             log.error("a run cannot be run here", flow_run_id=str(run.id), reason=str(reason))
             return Ended(None, refusal=str(reason))
-        return await self.slots.run(flow, run)
-
-    async def _conclude(self, run: FlowRun, ended: Ended) -> None:
-        """Prefect's engine has said how the run ended, but for some cases that are left to us."""
-        if ended.state is not None and ended.state.is_final():
-            return
-        while True:
-            try:
-                await self._settle_end(run, ended)
-            except Exception as reason:  # noqa: BLE001 - said again until it is heard
-                self._outage.met(reason)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
-
-    async def _settle_end(self, run: FlowRun, ended: Ended) -> None:
-        if ended.state is not None and ended.state.is_cancelling():
-            # The flow stopped with an error or result of its own, which Prefect does not take from a cancelling run.
-            await settle_cancelled(self.client, run.id)
-        elif ended.refusal is not None:
-            await fail(self.client, run.id, SpeechError.code, ended.refusal)
-        elif ended.broken:
-            await crash(self.client, run.id, "The worker could not see the run through.")
-        elif ended.state is None and self.slots.leaving.is_set():
-            await requeue(self.client, run.id, "The worker stopped.")
-        elif ended.state is None:
-            await drop(self.client, run.id, self.worker_id)
+        except Exception:
+            log.exception("a run could not be given to its place", flow_run_id=str(run.id))
+            return Ended(None, broken=True)

@@ -1,4 +1,4 @@
-"""The flow of a run, loaded once: importing it again for every run would cost seconds, and second copies of classes."""
+"""The flow of a run: named by its deployment, imported from a module, never from a file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class FlowUnknown(Exception):
 
 
 @dataclass
-class LoadedFlows:
-    """Flows by deployment."""
+class Entrypoints:
+    """Module paths such as ``flows.transcribe.transcribe``, by deployment; each is asked for once."""
 
-    _flows: dict[UUID, Flow[..., Any]] = field(default_factory=dict)
+    _known: dict[UUID, str] = field(default_factory=dict)
 
-    async def of(self, client: PrefectClient, deployment_id: UUID | None) -> Flow[..., Any]:
-        """The flow that a deployment names, by a module path such as ``flows.transcribe.transcribe``.
+    async def of(self, client: PrefectClient, deployment_id: UUID | None) -> str:
+        """The entrypoint of a deployment.
 
         Raises:
-            FlowUnknown: when there is no deployment any more, or its flow cannot be imported here.
+            FlowUnknown: when there is no deployment any more.
 
         """
         if deployment_id is None:
             raise FlowUnknown("The run belongs to no deployment.")
-        if deployment_id not in self._flows:
-            self._flows[deployment_id] = import_flow(await _entrypoint(client, deployment_id))
-        return self._flows[deployment_id]
+        if deployment_id not in self._known:
+            self._known[deployment_id] = await _entrypoint(client, deployment_id)
+        return self._known[deployment_id]
 
 
 async def _entrypoint(client: PrefectClient, deployment_id: UUID) -> str:

@@ -1,12 +1,12 @@
-"""A worker's life: it checks its pool, serves it, and leaves in good order."""
+"""A worker's life: it checks its pool, starts its device processes, serves the pool, and leaves in good order."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -16,15 +16,19 @@ from prefect.exceptions import ObjectNotFound
 
 from orchestration.beside import beside, end
 from orchestration.client import open_client
-from orchestration.environment import prefect_settings
 from orchestration.events import listen, run_events
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
 from speech.settings import Settings
 from storage.store import Store
+from workers.affinity import Affinity
 from workers.beat import Heart
+from workers.cancelling import Enforcer
+from workers.chores import QUEUE, ThreadPlaces
+from workers.devices import DevicePlaces, KeptDevice, device_environments
 from workers.dispatch import Dispatcher
-from workers.slots import Slots
+from workers.suspects import SuspectPlace
+from workers.threads import RunThreads
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +36,7 @@ TYPE = "world-of-asr"
 PREFECT_BEAT_SECONDS = 10
 LET_GO_SECONDS = 5.0
 CLAIM_SECONDS = 5.0
-RETRIES_IN_RUNS = 10
-"""How often a run's own calls of Prefect are tried again: a server that restarts must not break the runs."""
+CHORES_AT_ONCE = 2
 
 
 class WrongPool(RuntimeError):
@@ -42,75 +45,104 @@ class WrongPool(RuntimeError):
 
 @dataclass
 class PoolService:
-    """One worker, serving one pool."""
+    """One worker, serving one pool. ``queues`` are all of the pool's when none are named."""
 
     settings: Settings
     name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     queues: tuple[str, ...] = ()
-    device: str = "cpu"
-    models: Callable[[], list[str]] = list
     worker_id: str = field(default_factory=lambda: uuid4().hex)
-    slots: Slots = field(init=False)
+    devices: DevicePlaces = field(init=False)
+    suspect: SuspectPlace = field(init=False)
+    chores: ThreadPlaces = field(init=False)
 
     def __post_init__(self) -> None:
-        self.slots = Slots(self.settings.worker_slots)
+        environments = device_environments(self.settings)
+        self.devices = DevicePlaces([KeptDevice(self.settings, environment) for environment in environments])
+        self.suspect = SuspectPlace(self.settings, environments[0])
+        self.chores = ThreadPlaces(CHORES_AT_ONCE, RunThreads(self.settings))
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Take and run runs until ``stop`` is set, then let those in work finish, for ``drain_seconds`` at most.
 
         Raises:
             WrongPool: when the pool is of another type.
+            DeviceFailed: when a device process does not come up.
 
         """
-        async with open_client(self.settings) as client:
-            if not await self._find_pool(client, stop):
+        async with open_client(self.settings) as client, AsyncExitStack() as held:
+            store = Store.open(self.settings)
+            held.push_async_callback(store.close)
+            if not await self._find_pool(client, store, stop):
                 return
-            with prefect_settings(self.settings, {"client.max_retries": RETRIES_IN_RUNS}):
-                self.slots.open()
-            try:
-                await self._serve(client, stop)
-            finally:
-                self.slots.close()
+            self.chores.threads.open()
+            held.callback(self.chores.threads.close)
+            held.push_async_callback(self.devices.close)
+            await self.devices.open()
+            await self._serve(client, store, stop)
 
-    async def _serve(self, client: PrefectClient, stop: asyncio.Event) -> None:
-        dispatcher = Dispatcher(client, self.settings.work_pool, self.worker_id, self.slots, self.queues)
-        async with self._heart(), beside(self._tell_prefect(client)), beside(self._listen(dispatcher)):
-            log.info("worker serves", worker=self.name, pool=self.settings.work_pool, slots=self.slots.count)
-            serving = asyncio.create_task(dispatcher.serve(stop))
+    async def _serve(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> None:
+        affinity = Affinity(store, self.worker_id, self.settings.work_pool, self.settings.model_idle_seconds)
+        leaving = asyncio.Event()
+        pool, (urgent, chores) = self.settings.work_pool, await self._queues(client)
+        jobs = Dispatcher(
+            client, store, pool, self.worker_id, urgent, self.devices, self.suspect, affinity, leaving=leaving
+        )
+        dispatchers = [jobs] if urgent else []
+        if chores:
+            dispatchers.append(
+                Dispatcher(
+                    client, store, pool, self.worker_id, chores, self.chores, leaving=leaving, wake=asyncio.Event()
+                )
+            )
+        enforcer = Enforcer(store, jobs, self.settings.cancel_grace_seconds, (self.devices, self.suspect))
+        async with self._heart(store, affinity), AsyncExitStack() as held:
+            for work in (self._tell_prefect(client), self._listen(dispatchers), enforcer.watch()):
+                await held.enter_async_context(beside(work))
+            log.info("worker serves", worker=self.name, pool=pool, slots=self.devices.count)
+            serving = [asyncio.create_task(dispatcher.serve(stop)) for dispatcher in dispatchers]
             try:
                 await stop.wait()
             finally:
-                dispatcher.wake.set()
-                await asyncio.wait({serving}, timeout=CLAIM_SECONDS)
-                await end(serving)
-                await self._leave(dispatcher)
+                await self._leave(dispatchers, serving, leaving)
 
-    async def _leave(self, dispatcher: Dispatcher) -> None:
-        log.info("worker leaves", worker=self.name, busy=self.slots.busy)
-        settled = asyncio.create_task(dispatcher.settle())
+    async def _leave(
+        self, dispatchers: list[Dispatcher], serving: list[asyncio.Task[None]], leaving: asyncio.Event
+    ) -> None:
+        log.info("worker leaves", worker=self.name, busy=len(self.devices.runs))
+        for dispatcher in dispatchers:
+            dispatcher.wake.set()
+        if serving:
+            await asyncio.wait(serving, timeout=CLAIM_SECONDS)
+        for task in serving:
+            await end(task)
+        settled = asyncio.gather(*(dispatcher.settle() for dispatcher in dispatchers))
         await asyncio.wait({settled}, timeout=self.settings.drain_seconds)
         if not settled.done():
-            self.slots.leaving.set()
+            leaving.set()
+            self.devices.leave()
+            self.suspect.leave()
+            self.chores.threads.leaving.set()
             await asyncio.wait({settled}, timeout=LET_GO_SECONDS)
         if not settled.done():
-            await dispatcher.hand_back()
-        await end(settled)
+            await asyncio.gather(*(dispatcher.hand_back() for dispatcher in dispatchers))
+        await settled
 
     @asynccontextmanager
-    async def _heart(self) -> AsyncIterator[None]:
-        store = Store.open(self.settings)
-        heart = Heart(self.settings, store, self.slots, self.worker_id, self.name, self.device, self.models)
+    async def _heart(self, store: Store, affinity: Affinity) -> AsyncIterator[None]:
+        heart = Heart(self, store, affinity)
         await heart.beat()
         try:
             async with beside(heart.go_on()):
                 yield
         finally:
             await heart.stop()
-            await store.close()
 
-    async def _listen(self, dispatcher: Dispatcher) -> None:
-        wanted = run_events("Scheduled", work_pool=self.settings.work_pool)
-        await listen(self.settings, wanted, lambda _event: dispatcher.wake.set())
+    async def _listen(self, dispatchers: list[Dispatcher]) -> None:
+        def heard(_event: object) -> None:
+            for dispatcher in dispatchers:
+                dispatcher.wake.set()
+
+        await listen(self.settings, run_events("Scheduled", work_pool=self.settings.work_pool), heard)
 
     async def _tell_prefect(self, client: PrefectClient) -> None:
         outage = Outage("Prefect")
@@ -122,13 +154,20 @@ class PoolService:
                 outage.met(reason)
             await asyncio.sleep(PREFECT_BEAT_SECONDS)
 
-    async def _find_pool(self, client: PrefectClient, stop: asyncio.Event) -> bool:
+    async def _queues(self, client: PrefectClient) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The queues to serve: those of jobs, which go to devices, and that of chores."""
+        found = await client.read_work_queues(work_pool_name=self.settings.work_pool)
+        served = [queue.name for queue in found if not self.queues or queue.name in self.queues]
+        return tuple(name for name in served if name != QUEUE), tuple(name for name in served if name == QUEUE)
+
+    async def _find_pool(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> bool:
         """Wait for the pool and check it; False when the worker was stopped before it was there."""
         outage, absent = Outage("Prefect"), Outage(f"work pool {self.settings.work_pool} (`woa deploy` makes it)")
         while not stop.is_set():
             try:
                 pool = await client.read_work_pool(self.settings.work_pool)
-                check_owner(pool, await self._identity())
+                await store.migrate()
+                check_owner(pool, await store.installation.identity())
             except ObjectNotFound as reason:
                 absent.met(reason)
             except Exception as reason:  # noqa: BLE001 - the worker may be started before Prefect is
@@ -139,14 +178,6 @@ class PoolService:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
         return False
-
-    async def _identity(self) -> str:
-        store = Store.open(self.settings)
-        try:
-            await store.migrate()
-            return await store.installation.identity()
-        finally:
-            await store.close()
 
 
 def _check_type(pool: str, found: str) -> None:

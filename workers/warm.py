@@ -1,4 +1,4 @@
-"""The worker type of our work pools: runs are run by threads of a process whose models stay loaded.
+"""The worker type of our work pools: runs are run by threads of device processes whose models stay loaded.
 
 Prefect finds it through the entry point group ``prefect.collections``, so that ``prefect worker start`` knows the
 type too; ``woa worker`` calls ``run_worker``. Both come to the same service.
@@ -17,11 +17,10 @@ from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from orchestration.ownership import template
-from orchestration.precedence import step_back
+from orchestration.precedence import BOOKKEEPING_NICENESS, step_back
 from pipeline.runtime import Runtime
 from speech.settings import Settings
 from tasks.current import use
-from workers.preload import preload
 from workers.service import TYPE, PoolService
 
 log = structlog.get_logger(__name__)
@@ -77,25 +76,17 @@ async def run_worker(
         WrongPool: when the pool is of another type.
 
     """
-    step_back(settings.worker_niceness)
+    step_back(BOOKKEEPING_NICENESS)
     runtime = await asyncio.to_thread(Runtime.open, settings)
-    use(runtime)
-    device = runtime.engine.device
-    service = PoolService(
-        settings,
-        queues=queues,
-        device=f"{device.kind} ({device.compute_type})",
-        models=lambda: [str(model.key) for model in runtime.engine.stats().pool.models],
-        **({"name": name} if name else {}),
-    )
-    preload(runtime)
+    use(runtime)  # for chores; jobs have that of their device process
+    service = PoolService(settings, queues=queues, **({"name": name} if name else {}))
     try:
         await service.serve(stop)
     finally:
-        if service.slots.busy:
-            # Their runs are back in the queue, and they end with the process; without the runtime they would fail,
-            # and say so over the heads of the workers that have the runs now.
-            log.warning("runs are left behind", runs=service.slots.busy)
+        if service.chores.runs:
+            # They are back in the queue, and end with the process; without the runtime they would fail, and say so
+            # over the heads of the workers that have them now.
+            log.warning("chores are left behind", runs=len(service.chores.runs))
         else:
             use(None)
             await asyncio.to_thread(runtime.close)

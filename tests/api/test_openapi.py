@@ -131,7 +131,7 @@ async def test_a_mistake_of_ours_reaches_the_browser_too(
         async def broken(*_: object, **__: object) -> None:
             raise RuntimeError
 
-        monkeypatch.setattr(desk.store.jobs, "get", broken)
+        monkeypatch.setattr(desk.store.jobs, "get_placed", broken)
         answer = await desk.client.get("/api/v1/jobs/x", headers={"Origin": "https://studio.example"})
         assert answer.status_code == 500
         assert answer.headers["access-control-allow-origin"] == "https://studio.example"

@@ -96,7 +96,7 @@ async def test_a_mistake_of_ours_leaks_nothing(desk: Desk, monkeypatch: pytest.M
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("password=hunter2 and the words of a transcript")
 
-    monkeypatch.setattr(desk.store.jobs, "get", broken)
+    monkeypatch.setattr(desk.store.jobs, "get_placed", broken)
     answer = await desk.client.get("/api/v1/jobs/x")
     problem = await check(answer, 500, "internal_error")
     assert "hunter2" not in answer.text
@@ -107,7 +107,7 @@ async def test_an_error_without_a_status_is_a_mistake_of_ours(desk: Desk, monkey
     async def broken(*_: object, **__: object) -> None:
         raise SpeechError("only for the log: hunter2")
 
-    monkeypatch.setattr(desk.store.jobs, "get", broken)
+    monkeypatch.setattr(desk.store.jobs, "get_placed", broken)
     answer = await desk.client.get("/api/v1/jobs/x")
     await check(answer, 500, "internal_error")
     assert "hunter2" not in answer.text
@@ -141,7 +141,7 @@ async def test_an_outage_that_is_over_when_one_looks_is_503(
     async def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(desk.store.jobs, "get", broken)
+    monkeypatch.setattr(desk.store.jobs, "get_placed", broken)
     answer = await desk.client.get("/api/v1/jobs/x")
     await check(answer, 503, code)
     assert int(answer.headers["retry-after"]) > 0

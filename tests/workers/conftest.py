@@ -33,11 +33,16 @@ class Pool:
     store: Store
     folder: Path
 
-    async def deploy(self, flow: str) -> UUID:
-        """A deployment of ``tests.workers.tiny.<flow>`` in the pool."""
+    async def deploy(self, flow: str, queue: str = "normal") -> UUID:
+        """A deployment of ``tests.workers.tiny.<flow>`` in a queue of the pool."""
         given = read()
+        there = given.deployments[0].work_pool.model_copy(update={"work_queue_name": queue})
         only = given.deployments[0].model_copy(
-            update={"name": self.settings.work_pool, "entrypoint": f"tests.workers.tiny.{flow}"}
+            update={
+                "name": self.settings.work_pool,
+                "entrypoint": f"tests.workers.tiny.{flow}",
+                "work_pool": there,
+            }
         )
         await apply(self.settings, given.model_copy(update={"deployments": (only,)}))
         return (await self.client.read_deployment_by_name(f"{flow}/{self.settings.work_pool}")).id

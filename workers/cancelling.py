@@ -1,0 +1,73 @@
+"""Cancellation by force: a job that was told to stop and does not, loses its process after a grace.
+
+Jobs stop by themselves at their next piece. What holds one up is a call that does not come back; nothing but the end
+of its process stops that. The other runs of the process go back to the queue and go on from their finished steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from orchestration.outages import Outage
+from storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 2.0
+
+
+class Holder(Protocol):
+    """Whoever knows which runs are at work."""
+
+    @property
+    def runs(self) -> tuple[UUID, ...]:
+        """The runs."""
+
+
+class Killer(Protocol):
+    """Whoever can end the process of a run."""
+
+    def kill_of(self, run_id: UUID, cause: str) -> None:
+        """End it, when it is here."""
+
+
+@dataclass
+class Enforcer:
+    """Looks now and then whether a run of ours is overdue."""
+
+    store: Store
+    holder: Holder
+    grace_seconds: float
+    killers: Sequence[Killer]
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[UUID, float] = field(default_factory=dict)
+    _outage: Outage = field(default_factory=lambda: Outage("the database"))
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+                self._outage.over()
+            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
+                self._outage.met(reason)
+
+    async def look(self) -> None:
+        """Kill the processes of runs whose time to stop is over."""
+        runs = self.holder.runs
+        stopping = await self.store.attempts.stopping([str(run_id) for run_id in runs]) if runs else frozenset()
+        moment = self.clock()
+        self._since = {run_id: self._since.get(run_id, moment) for run_id in runs if str(run_id) in stopping}
+        for run_id, since in self._since.items():
+            if moment - since >= self.grace_seconds:
+                log.warning("a cancelled job does not stop; its process is killed", flow_run_id=str(run_id))
+                for killer in self.killers:
+                    killer.kill_of(run_id, "a job of it was cancelled and did not stop")

@@ -1,0 +1,149 @@
+"""The devices of a worker, each with a process that is kept up, and a run's way to the one with the most room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from prefect.client.schemas.objects import FlowRun
+
+from engine.cuda import find_gpus
+from engine.device import detect
+from orchestration.beside import end
+from speech.settings import Settings
+from workers.device import DeviceFailed, DeviceProcess
+from workers.messages import Ended, Lost, Pulse
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 30.0
+
+
+def device_environments(settings: Settings) -> tuple[Mapping[str, str], ...]:
+    """What to add to the environment of each device process: one a GPU that may be seen, else one for the CPU."""
+    if detect(settings).kind != "cuda":
+        return ({},)
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = allowed.split(",") if allowed else [str(gpu.index) for gpu in find_gpus()]
+    return tuple({"CUDA_VISIBLE_DEVICES": name.strip()} for name in names) or ({},)
+
+
+@dataclass
+class KeptDevice:
+    """The process of one device: started before work comes, and again when it dies."""
+
+    settings: Settings
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: DeviceProcess | None = None
+    reserved: set[UUID] = field(default_factory=set)
+    _keeping: asyncio.Task[None] | None = None
+
+    @property
+    def free(self) -> int:
+        """Places left; none while the process is down."""
+        if self.process is None or not self.process.alive:
+            return 0
+        return self.settings.worker_slots - len(self.reserved)
+
+    @property
+    def pulse(self) -> Pulse:
+        """Its last sign of life."""
+        return self.process.pulse if self.process is not None else Pulse()
+
+    async def open(self) -> None:
+        """Keep the process up from now on; returns when it is.
+
+        Raises:
+            DeviceFailed: when it does not come up the first time.
+
+        """
+        self.process = await DeviceProcess.start(self.settings, self.environment)
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Let it end."""
+        if self._keeping is not None:
+            await end(self._keeping)
+        if self.process is not None:
+            await self.process.close()
+
+    async def _keep(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            if self.process is not None:
+                await self.process.ended()
+                await self.process.close()
+            await asyncio.sleep(pause)
+            try:
+                self.process = await DeviceProcess.start(self.settings, self.environment)
+                pause = FIRST_PAUSE
+            except (DeviceFailed, OSError) as reason:
+                self.process, pause = None, min(LONGEST_PAUSE, pause * 2)
+                log.error("a device process cannot be started", reason=str(reason), again_in_seconds=pause)
+
+
+@dataclass
+class DevicePlaces:
+    """All devices of a worker: a run goes to the one with the most room."""
+
+    devices: list[KeptDevice]
+
+    @property
+    def count(self) -> int:
+        """Places of all devices together."""
+        return sum(device.settings.worker_slots for device in self.devices)
+
+    @property
+    def free(self) -> int:
+        """Places left on all devices that are up."""
+        return sum(max(0, device.free) for device in self.devices)
+
+    @property
+    def runs(self) -> tuple[UUID, ...]:
+        """The runs that have a place."""
+        return tuple(run_id for device in self.devices for run_id in device.reserved)
+
+    def reserve(self, run_id: UUID) -> bool:
+        """Take a place on the emptiest device."""
+        roomiest = max(self.devices, key=lambda device: device.free)
+        if roomiest.free <= 0:
+            return False
+        roomiest.reserved.add(run_id)
+        return True
+
+    def release(self, run_id: UUID) -> None:
+        """Free a run's place."""
+        for device in self.devices:
+            device.reserved.discard(run_id)
+
+    async def run(self, run: FlowRun, entrypoint: str) -> Ended:
+        """Run it on the device where it has its place."""
+        device = next(device for device in self.devices if run.id in device.reserved)
+        if device.process is None:
+            return Ended(None, lost=Lost(1, "its device is down", forced=True))
+        return await device.process.run(run, entrypoint)
+
+    async def open(self) -> None:
+        """Start all device processes, beside each other."""
+        await asyncio.gather(*(device.open() for device in self.devices))
+
+    async def close(self) -> None:
+        """End them."""
+        await asyncio.gather(*(device.close() for device in self.devices))
+
+    def leave(self) -> None:
+        """Ask for all runs back."""
+        for device in self.devices:
+            if device.process is not None and device.process.alive:
+                device.process.leave()
+
+    def kill_of(self, run_id: UUID, cause: str) -> None:
+        """Kill the process that has this run, and with it the other runs of that process: they run again."""
+        for device in self.devices:
+            if run_id in device.reserved and device.process is not None:
+                device.process.kill(cause)

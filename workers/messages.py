@@ -1,0 +1,146 @@
+"""What a worker and its device processes say to each other: dataclasses, pickled, in frames over a socket pair.
+
+Both ends are this program, in the same version, and nobody else can reach the pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+
+from speech.settings import Settings
+
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first message to a device process: whose settings it works with."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run a flow run that was claimed. ``run`` is it as JSON (Prefect's models do not pickle); its flow is named by a
+    module path."""
+
+    run: str
+    entrypoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Let go of all runs at their next piece: they go back to the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The device process can take runs. ``device`` is for people."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A device process died with ``together`` runs aboard; ``cause`` is a few words, ``forced`` when we killed it."""
+
+    together: int
+    cause: str
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run was left: the kind of its last state, or None when it was let go of.
+
+    ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all; ``lost`` when
+    the process died that had it; ``wait_seconds`` when it is to be run again so much later.
+    """
+
+    kind: StateType | None
+    broken: bool = False
+    refusal: str | None = None
+    lost: Lost | None = None
+    wait_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run is out of the device process's hands."""
+
+    run_id: UUID
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A sign of life, once a second. Bytes of resident memory; model calls running and waiting; counters since the
+    start: ``loads`` of models, and ``hits``, borrowings that found their model in memory."""
+
+    models: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    calls: int = 0
+    waiting: int = 0
+    loads: int = 0
+    hits: int = 0
+
+
+Message = Begin | Run | Leave | Ready | Done | Pulse
+
+
+def framed(message: Message) -> bytes:
+    """A message as it goes over the wire: its length in four bytes, then itself."""
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(body)) + body
+
+
+async def read(reader: asyncio.StreamReader) -> Message | None:
+    """The next message; None when the other end is gone."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        return _unpickled(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, OSError):
+        return None
+
+
+class Wire:
+    """The device process's end. One thread reads; any thread writes."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._reader = end.makefile("rb")
+        self._writing = threading.Lock()
+
+    def read(self) -> Message | None:
+        """The next message; None when the other end is gone."""
+        try:
+            head = self._reader.read(_LENGTH.size)
+            if len(head) < _LENGTH.size:
+                return None
+            (length,) = _LENGTH.unpack(head)
+            body = self._reader.read(length)
+        except OSError:
+            return None
+        return _unpickled(body) if len(body) == length else None
+
+    def send(self, message: Message) -> None:
+        """Say something; when the other end is gone nobody hears it, and reading shows that."""
+        data = framed(message)
+        try:
+            with self._writing:
+                self._end.sendall(data)
+        except OSError:
+            return
+
+
+def _unpickled(body: bytes) -> Message:
+    message: Message = pickle.loads(body)  # noqa: S301  (from our own other end)
+    return message

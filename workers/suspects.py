@@ -1,0 +1,68 @@
+"""A run that was aboard when a process died runs alone from then on, so that poison is found out by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun
+
+from speech.settings import Settings
+from workers.device import DeviceFailed, DeviceProcess
+from workers.messages import Ended, Lost
+
+
+@dataclass
+class SuspectPlace:
+    """One place for a run that was aboard when a process died: it runs alone, in a process made for it, so that what
+    kills its process kills nothing else."""
+
+    settings: Settings
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _run_id: UUID | None = None
+    _process: DeviceProcess | None = None
+
+    @property
+    def free(self) -> int:
+        """One, or none."""
+        return 0 if self._run_id is not None else 1
+
+    @property
+    def runs(self) -> tuple[UUID, ...]:
+        """The suspect, when there is one."""
+        return () if self._run_id is None else (self._run_id,)
+
+    def reserve(self, run_id: UUID) -> bool:
+        """Take the place."""
+        if self._run_id is not None:
+            return False
+        self._run_id = run_id
+        return True
+
+    def release(self, run_id: UUID) -> None:
+        """Free it."""
+        if self._run_id == run_id:
+            self._run_id = None
+
+    async def run(self, run: FlowRun, entrypoint: str) -> Ended:
+        """Start a process, run it there, and end the process."""
+        try:
+            self._process = await DeviceProcess.start(self.settings, self.environment)
+        except (DeviceFailed, OSError) as reason:
+            return Ended(None, lost=Lost(1, str(reason), forced=True))
+        try:
+            return await self._process.run(run, entrypoint)
+        finally:
+            await self._process.close()
+            self._process = None
+
+    def leave(self) -> None:
+        """Ask for the run back."""
+        if self._process is not None and self._process.alive:
+            self._process.leave()
+
+    def kill_of(self, run_id: UUID, cause: str) -> None:
+        """Kill its process."""
+        if run_id == self._run_id and self._process is not None:
+            self._process.kill(cause)
