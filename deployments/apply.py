@@ -14,6 +14,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
+from deployments.schedules import merged, same
 from deployments.specification import Deployment, Pool, Specification, read
 from orchestration.client import open_client
 from orchestration.ownership import check_owner, template
@@ -118,9 +119,11 @@ async def _apply_deployment(client: PrefectClient, pool: str, wanted: Deployment
     flow_id = await client.create_flow_from_name(flow.name)
     values = _values(flow, pool, wanted)
     found = await _find_deployment(client, f"{flow.name}/{wanted.name}")
-    if found is not None and found.flow_id == flow_id and _same(found, values):
+    present = found.schedules if found is not None else []
+    schedules = merged(present, wanted.schedules)
+    if found is not None and found.flow_id == flow_id and _same(found, values) and same(present, schedules):
         return
-    await client.create_deployment(flow_id=flow_id, name=wanted.name, **values)
+    await client.create_deployment(flow_id=flow_id, name=wanted.name, schedules=schedules, **values)
     applied.changes.append(f"deployment {flow.name}/{wanted.name}: {'created' if found is None else 'updated'}")
 
 

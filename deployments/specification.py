@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FILE = "prefect.yaml"
+SLUG_PREFIX = "file-"
+"""How the schedules of the file are told from those that people made: only the former go when they leave the file."""
+ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
+"""What intervals are counted from."""
 
 
 class Queue(BaseModel):
@@ -41,6 +47,34 @@ class PoolReference(BaseModel):
     job_variables: dict[str, object] = {}
 
 
+class Schedule(BaseModel):
+    """When a deployment runs by itself: ``cron``, or ``interval`` in seconds. ``slug`` is what it is found again by.
+
+    Whether it is active is decided in Prefect, not here: what somebody paused stays so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str = Field(pattern=rf"^{SLUG_PREFIX}[a-z0-9-]+$")
+    cron: str | None = None
+    interval: float | None = Field(None, ge=1)
+    timezone: str = "UTC"
+    parameters: dict[str, object] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone} is no time zone of the IANA database")
+        return zone
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Schedule:
+        if (self.cron is None) == (self.interval is None):
+            raise ValueError("give either cron or interval")
+        return self
+
+
 class Deployment(BaseModel):
     """One entry of ``deployments``; unknown keys are refused, since Prefect would ignore them silently."""
 
@@ -52,8 +86,15 @@ class Deployment(BaseModel):
     version: str | None = None
     tags: tuple[str, ...] = ()
     parameters: dict[str, object] = {}
-    schedules: tuple[()] = ()
+    schedules: tuple[Schedule, ...] = ()
     work_pool: PoolReference
+
+    @field_validator("schedules")
+    @classmethod
+    def _told_apart(cls, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+        if len({schedule.slug for schedule in schedules}) < len(schedules):
+            raise ValueError("two schedules have the same slug")
+        return schedules
 
 
 class Specification(BaseModel):

@@ -66,8 +66,8 @@ async def test_the_pool_has_a_queue_a_priority_in_order(there: Settings) -> None
     assert pool.base_job_template == template(owner_of(pool))
     assert owner_of(pool)
     found = {queue.name: queue.priority for queue in queues if queue.name != "default"}
-    assert found == {"express": 1, "normal": 2, "low": 3}
-    assert set(found) == {str(priority) for priority in Priority}
+    assert found == {"express": 1, "normal": 2, "low": 3, "chores": 4}
+    assert set(found) == {str(priority) for priority in Priority} | {"chores"}
     assert deployment.entrypoint == "flows.transcribe.transcribe"
     assert deployment.work_pool_name == there.work_pool
     assert deployment.work_queue_name == "normal"
