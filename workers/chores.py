@@ -24,6 +24,8 @@ class ThreadPlaces:
 
     count: int
     threads: RunThreads
+    at_work: set[UUID] = field(default_factory=set)
+    """Runs whose threads go on, also when nobody waits for them any more."""
     _reserved: set[UUID] = field(default_factory=set)
 
     @property
@@ -57,11 +59,13 @@ class ThreadPlaces:
                 ended.set_result(outcome)
 
         def done(outcome: Ended) -> None:
+            self.at_work.discard(run.id)
             try:
                 loop.call_soon_threadsafe(settle, outcome)
             except RuntimeError:
                 # The worker has left meanwhile and closed its loop: nobody waits for this outcome any more.
                 log.debug("a run ended after its worker had left")
 
+        self.at_work.add(run.id)
         self.threads.start(run, entrypoint, done)
         return await ended

@@ -51,8 +51,10 @@ class Conclusion:
     async def _count(self, run: FlowRun, lost: Lost) -> CrashCount:
         """A death that we brought about ourselves says nothing of the runs that were aboard."""
         job_id = job_id_of(run)
-        if lost.forced or job_id is None:
+        if lost.forced:
             return CrashCount()
+        if job_id is None:  # nobody counts for it but Prefect, which counts its starts
+            return CrashCount(total=run.run_count + 1)
         return await self.store.crashes.note(job_id, alone=lost.together == 1)
 
     async def _settle(self, run: FlowRun, ended: Ended, count: CrashCount) -> None:

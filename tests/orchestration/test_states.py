@@ -23,9 +23,11 @@ from prefect.states import (
 )
 
 from orchestration.states import (
-    MAX_ATTEMPTS,
+    MAX_CRASHES,
+    MAX_CRASHES_ALONE,
     UNKNOWN_SENTENCE,
     WORKER_LOST,
+    WORKER_LOST_SENTENCE,
     Reading,
     error_of,
     may_run_again,
@@ -33,6 +35,7 @@ from orchestration.states import (
 )
 from speech.errors import SpeechError
 from speech.jobs import JobStatus, Stage
+from storage.crashes import CrashCount
 
 TABLE = [
     (None, JobStatus.QUEUED),
@@ -59,7 +62,7 @@ def test_every_state_has_its_status(state: State | None, status: JobStatus) -> N
 
 @pytest.mark.parametrize("kind", list(StateType))
 def test_no_kind_of_state_is_forgotten(kind: StateType) -> None:
-    assert isinstance(read_state(State(type=kind), run_count=1).status, JobStatus)
+    assert isinstance(read_state(State(type=kind)).status, JobStatus)
 
 
 @pytest.mark.parametrize("state", [Paused(), Suspended()])
@@ -72,14 +75,20 @@ def test_other_states_leave_the_stage_to_the_worker(state: State) -> None:
     assert read_state(state).stage is None
 
 
-def test_a_crash_waits_for_its_next_attempt_until_there_is_none() -> None:
-    for count in range(MAX_ATTEMPTS):
-        assert may_run_again(count)
-        assert read_state(Crashed(), count) == Reading(JobStatus.QUEUED)
-    assert not may_run_again(MAX_ATTEMPTS)
-    last = read_state(Crashed(), MAX_ATTEMPTS)
-    assert (last.status, last.error_code) == (JobStatus.FAILED, WORKER_LOST)
-    assert last.error
+def test_a_crash_waits_for_control() -> None:
+    assert read_state(Crashed()) == Reading(JobStatus.QUEUED)
+
+
+def test_deaths_are_borne_a_few_times_and_fewer_when_the_job_was_alone() -> None:
+    assert may_run_again(CrashCount())
+    assert may_run_again(CrashCount(MAX_CRASHES - 1, MAX_CRASHES_ALONE - 1))
+    assert not may_run_again(CrashCount(MAX_CRASHES_ALONE, MAX_CRASHES_ALONE))
+    assert not may_run_again(CrashCount(MAX_CRASHES, 0))
+
+
+def test_what_failed_for_its_deaths_says_so() -> None:
+    last = read_state(Failed(message=f"{WORKER_LOST}: {WORKER_LOST_SENTENCE}"))
+    assert (last.status, last.error_code, last.error) == (JobStatus.FAILED, WORKER_LOST, WORKER_LOST_SENTENCE)
 
 
 @pytest.mark.parametrize(

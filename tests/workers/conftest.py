@@ -17,8 +17,10 @@ from prefect.client.schemas.objects import FlowRun
 from deployments.apply import apply
 from deployments.specification import read
 from orchestration.client import open_client
+from speech.options import TranscribeRequest
 from speech.settings import Settings
 from storage.store import Store
+from storage.tables import DEFAULT_OWNER
 from tests.prefect_server import RunningPrefect
 from tests.waiting import eventually
 from workers.service import PoolService
@@ -47,10 +49,26 @@ class Pool:
         await apply(self.settings, given.model_copy(update={"deployments": (only,)}))
         return (await self.client.read_deployment_by_name(f"{flow}/{self.settings.work_pool}")).id
 
-    async def submit(self, deployment: UUID, name: str = "mark") -> FlowRun:
+    async def submit(self, deployment: UUID, name: str = "mark", **more: str) -> FlowRun:
         """A run of it."""
-        parameters = {"folder": str(self.folder), "name": name}
+        parameters = {"folder": str(self.folder), "name": name, **more}
         return await self.client.create_flow_run_from_deployment(deployment, parameters=parameters)
+
+    async def submit_job(self, deployment: UUID, name: str) -> FlowRun:
+        """A run of it for a job of ours."""
+        request = TranscribeRequest(urls=[f"https://example.com/{name}.mp3"])
+        job = await self.store.jobs.create(DEFAULT_OWNER, request, max_unfinished=100)
+        run = await self.submit(deployment, name, job_id=job.job_id)
+        await self.store.jobs.submitted(job.job_id, 1, str(run.id))
+        return run
+
+    async def marked(self, pattern: str, count: int) -> None:
+        """Wait until so many files of that pattern are in the folder."""
+
+        async def there() -> bool:
+            return len(list(self.folder.glob(pattern))) >= count
+
+        await eventually(there)
 
     async def becomes(self, run: FlowRun, state: str) -> FlowRun:
         """Wait until the run is in a state of that name."""

@@ -1,0 +1,56 @@
+"""Which runs a worker takes."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from prefect.client.schemas.objects import FlowRun
+
+from storage.due import DueJob
+from workers.choice import Room, choose
+
+
+def run(job_id: str, queue: str = "normal") -> FlowRun:
+    return FlowRun(
+        id=uuid4(), flow_id=uuid4(), parameters={"job_id": job_id} if job_id else {}, work_queue_name=queue, name=job_id
+    )
+
+
+def job(job_id: str, owner: str = "default", *, suspect: bool = False, model: str = "m") -> DueJob:
+    return DueJob(job_id, owner, model, suspect)
+
+
+def named(runs: list[FlowRun]) -> list[str]:
+    return [run.name for run in runs]
+
+
+def test_the_first_ones_are_taken_as_far_as_there_is_room() -> None:
+    due = [run("a"), run("b"), run("c")]
+    assert named(choose(due, {name: job(name) for name in "abc"}, Room(2), running={}).ordinary) == ["a", "b"]
+
+
+def test_owners_take_turns_within_a_queue_but_not_across() -> None:
+    due = [run("x", "express"), run("a"), run("b"), run("c")]
+    jobs = {"x": job("x", "one"), "a": job("a", "one"), "b": job("b", "one"), "c": job("c", "two")}
+    assert named(choose(due, jobs, Room(3), running={}).ordinary) == ["x", "c", "a"]
+    assert named(choose(due, jobs, Room(3), running={"two": 5}).ordinary) == ["x", "a", "b"]
+
+
+def test_suspects_have_a_place_of_their_own_also_when_nothing_else_fits() -> None:
+    due = [run("a"), run("s"), run("t"), run("b")]
+    jobs = {"a": job("a"), "s": job("s", suspect=True), "t": job("t", suspect=True), "b": job("b")}
+    choice = choose(due, jobs, Room(2, 1), running={})
+    assert (named(choice.ordinary), named(choice.suspects)) == (["a", "b"], ["s"])
+    full = choose(due, jobs, Room(0, 1), running={})
+    assert (named(full.ordinary), named(full.suspects)) == ([], ["s"])
+
+
+def test_what_another_worker_is_warm_for_is_left_to_it() -> None:
+    due = [run("a"), run("b")]
+    jobs = {"a": job("a", model="far"), "b": job("b", model="near")}
+    choice = choose(due, jobs, Room(2), running={}, leave=lambda run, job: job.model == "far")
+    assert (named(choice.ordinary), choice.left_to_others) == (["b"], 1)
+
+
+def test_runs_of_no_job_are_taken_as_they_come() -> None:
+    assert len(choose([run(""), run("gone")], {}, Room(2), running={}).ordinary) == 2
