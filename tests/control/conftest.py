@@ -24,7 +24,6 @@ from speech.options import TranscribeRequest
 from speech.settings import Settings
 from storage.ids import new_id
 from storage.store import Store
-from tests.control import scripted
 from tests.prefect_server import RunningPrefect
 from tests.storage.conftest import Desk, make_settings
 from tests.waiting import eventually
@@ -145,10 +144,8 @@ async def installation(tmp_path: Path, prefect_server: RunningPrefect) -> AsyncI
     await apply(settings, given.model_copy(update={"deployments": (only,)}))
     store = Store.open(settings)
     await store.migrate()
-    scripted.SETTINGS["current"] = settings
     async with open_client(settings) as client:
         yield Installation(settings, store, client, tmp_path, f"scripted/{settings.work_pool}")
-    scripted.SETTINGS.clear()
     await store.close()
 
 

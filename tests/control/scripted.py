@@ -15,25 +15,18 @@ from prefect.states import Cancelled, Completed, Failed
 from orchestration.handover import asked_to_leave, let_go
 from speech.clock import now
 from speech.errors import AttemptSuperseded, JobCancelled
-from speech.settings import Settings
 from storage.attempts import Attempt
 from storage.ids import new_id
 from storage.store import Store
 from storage.transcripts import TranscriptRow
-
-SETTINGS: dict[str, Settings] = {}
-"""What tests put here for workers of their own process; others read the environment."""
-
-
-def _settings() -> Settings:
-    return SETTINGS.get("current") or Settings(_env_file=None)  # type: ignore[call-arg]
+from tasks.current import current
 
 
 class _Desk:
     """A store for one thread."""
 
     def __init__(self) -> None:
-        self.store = Store.open(_settings())
+        self.store = Store.open(current().settings)
         self.loop = asyncio.new_event_loop()
 
     def __call__(self, work: Any) -> Any:
