@@ -98,9 +98,13 @@ class JobView(Shape):
     created_at: datetime = Field(description="When it was accepted.", examples=[_MOMENT])
     started_at: datetime | None = Field(description="When work began.", examples=[_MOMENT])
     completed_at: datetime | None = Field(description="When it ended, however it ended.", examples=[_MOMENT])
-    expires_at: datetime | None = Field(description="When its results go.", examples=[None])
+    expires_at: datetime | None = Field(
+        description="When its results go; null until it ended, or when they stay.", examples=[None]
+    )
+    not_before: datetime | None = Field(description="It waits until then.", examples=[None])
     queue_position: int | None = Field(
-        description="Its place among the queued jobs; 1 is next; null when it is not queued.", examples=[None]
+        description="Its place among the queued jobs; 1 is next; null when it is not queued, or waits for its time.",
+        examples=[None],
     )
     priority: Priority = Field(description="Which queue it waits in.", examples=["normal"])
     error: str | None = Field(description="A sentence, when it failed.", examples=[None])

@@ -42,6 +42,7 @@ def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | No
         started_at=job.started_at,
         completed_at=job.completed_at,
         expires_at=job.expires_at,
+        not_before=job.not_before,
         queue_position=queue_position,
         priority=job.priority,
         error=job.error,

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
     )
+    results_kept_seconds: float = Field(
+        0, ge=0, description="Results of jobs that do not say (expires_in) go so long after the job's end; 0: never."
+    )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
 
     # Recognition

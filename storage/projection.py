@@ -13,6 +13,7 @@ from speech.clock import now
 from speech.jobs import FileStatus, JobStatus, Stage, lawful
 from storage.endings import completed_files, end_files, overall_progress, restart_files
 from storage.ids import new_id
+from storage.lifetimes import expires_at, is_expired
 from storage.outbox import OutboxKind, tell
 from storage.tables import job_files, jobs
 
@@ -61,8 +62,8 @@ async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) 
 
 
 def _stale(row: RowMapping, seen: Projection) -> bool:
-    """Whether the run was read before the attempt that is now at work began, or the job's results were deleted."""
-    if row["results_deleted_at"] is not None:
+    """Whether the run was read before the attempt that is now at work began, or the job's results are gone."""
+    if row["results_deleted_at"] is not None or is_expired(row):
         return True
     if row["begun_at"] is None:
         return False
@@ -91,10 +92,12 @@ def _to_cancelling(row: RowMapping, seen: Projection) -> dict[str, Any]:
 
 
 def _to_ended(row: RowMapping, seen: Projection) -> dict[str, Any]:
+    completed_at = seen.completed_at or now()
     return {
         "status": str(seen.status),
         "started_at": row["started_at"] or seen.started_at,
-        "completed_at": seen.completed_at or now(),
+        "completed_at": completed_at,
+        "expires_at": expires_at(row, completed_at),
         "error": seen.error or row["error"],
         "error_code": seen.error_code or row["error_code"],
     }
@@ -144,6 +147,7 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "stage": str(Stage.QUEUED),
         "progress": overall_progress(row["job_id"]),
         "completed_at": None,
+        "expires_at": None,
         "cancel_requested_at": None,
         "error": None,
         "error_code": None,

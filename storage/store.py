@@ -23,11 +23,11 @@ from storage.workers import Workers
 class Store:
     """The database and the blobs of an installation. Use it from one event loop; blobs from any thread."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs, *, results_kept: float = 0) -> None:
         self.database = database
         self.blobs = blobs
         self.files = Files(database)
-        self.jobs = Jobs(database)
+        self.jobs = Jobs(database, results_kept=results_kept)
         self.attempts = Attempts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
@@ -43,7 +43,8 @@ class Store:
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """The store that the settings name; nothing is read or connected yet."""
-        return cls(Database(settings.database), Blobs(settings.blobs, settings.blob_options))
+        blobs = Blobs(settings.blobs, settings.blob_options)
+        return cls(Database(settings.database), blobs, results_kept=settings.results_kept_seconds)
 
     async def migrate(self) -> None:
         """Bring the database's schema up to date; any number of processes may do so at once."""

@@ -109,6 +109,7 @@ jobs = Table(
     Column("started_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
+    Column("expires_in", Float),
     Column("not_before", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("results_deleted_at", UtcDateTime),
@@ -117,6 +118,7 @@ jobs = Table(
     Index(None, "owner_id", "created_at", "job_id"),
     Index(None, "owner_id", "status", "created_at", "job_id"),
     Index(None, "status", "priority_rank", "created_at", "job_id"),
+    Index(None, "expires_at"),
 )
 
 job_files = Table(

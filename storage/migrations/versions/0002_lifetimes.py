@@ -1,0 +1,23 @@
+"""How long a job's results are kept, fixed when the job is accepted."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Seconds from a job's end to the end of its results, and an index for those who look for what is over."""
+    op.add_column("jobs", sa.Column("expires_in", sa.Float(), nullable=True))
+    op.create_index("ix_jobs_expires_at", "jobs", ["expires_at"], unique=False)
+
+
+def downgrade() -> None:
+    """Forget it."""
+    op.drop_index("ix_jobs_expires_at", table_name="jobs")
+    op.drop_column("jobs", "expires_in")
