@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
 MIB = 1024**2
+DAY = 86_400
 
 
 class Settings(BaseSettings):
@@ -102,6 +103,24 @@ class Settings(BaseSettings):
     )
     results_kept_seconds: float = Field(
         0, ge=0, description="Results of jobs that do not say (expires_in) go so long after the job's end; 0: never."
+    )
+    unused_files_kept_seconds: float = Field(
+        30 * DAY,
+        ge=0,
+        description="Uploads that no job used, or only jobs that have expired, go so long after they came; 0: never.",
+    )
+    steps_kept_seconds: float = Field(
+        30 * DAY,
+        ge=0,
+        description="Finished steps, which spare later jobs work, go so long after their last job's end; 0: never.",
+    )
+    orphans_kept_seconds: float = Field(
+        1 * DAY,
+        ge=3600,
+        description="Bytes that nothing refers to, left by processes that died, go when they are so old.",
+    )
+    flow_runs_kept_seconds: float = Field(
+        30 * DAY, ge=0, description="Finished runs in Prefect go so long after their end; 0: never."
     )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
 

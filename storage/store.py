@@ -5,6 +5,7 @@ from __future__ import annotations
 from speech.settings import Settings
 from storage.attempts import Attempts
 from storage.blobs import Blobs
+from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
 from storage.files import Files
@@ -14,6 +15,7 @@ from storage.installation import Installation
 from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.leases import Leases
+from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.steps import Steps
 from storage.transcripts import Transcripts
@@ -39,6 +41,8 @@ class Store:
         self.installation = Installation(database)
         self.idempotency = Idempotency(database)
         self.garbage = Garbage(database, blobs)
+        self.clearance = Clearance(database)
+        self.orphans = Orphans(database, blobs)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -52,7 +56,7 @@ class Store:
 
     async def collect(self) -> int:
         """Delete the blobs that deleted rows have let go of; after every deletion, and now and then."""
-        return await self.garbage.collect()
+        return (await self.garbage.collect()).count
 
     async def close(self) -> None:
         """Close every connection."""

@@ -160,6 +160,7 @@ transcripts = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("job_id", "file_id"),
     Index(None, "owner_id", "created_at", "transcript_id"),
+    Index(None, "blob_key"),
 )
 
 steps = Table(
@@ -172,6 +173,7 @@ steps = Table(
     _owner(),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "file_id"),
+    Index(None, "step_key"),
 )
 
 outbox = Table(

@@ -95,9 +95,14 @@ class Transcripts:
         """
         async with self._database.writing() as connection:
             job = await _finished_job(connection, owner_id, job_id)
-            query = select(transcripts).where(transcripts.c.owner_id == owner_id, transcripts.c.job_id == job_id)
-            rows = (await connection.execute(query)).mappings().all()
-            return await _drop(connection, rows) + await _forget_job(connection, job)
+            return await forget_results(connection, job)
+
+
+async def forget_results(connection: AsyncConnection, job: RowMapping) -> list[str]:
+    """Let go of all that came of a finished job, whose row is held; the names of the blobs that go with it."""
+    query = select(transcripts).where(transcripts.c.job_id == job["job_id"])
+    rows = (await connection.execute(query)).mappings().all()
+    return await _drop(connection, rows) + await _forget_job(connection, job)
 
 
 async def replace_transcript(connection: AsyncConnection, transcript: TranscriptRow) -> None:

@@ -12,12 +12,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Seconds from a job's end to the end of its results, and an index for those who look for what is over."""
+    """Seconds from a job's end to the end of its results, and indexes for those who look for what is over."""
     op.add_column("jobs", sa.Column("expires_in", sa.Float(), nullable=True))
     op.create_index("ix_jobs_expires_at", "jobs", ["expires_at"], unique=False)
+    op.create_index("ix_steps_step_key", "steps", ["step_key"], unique=False)
+    op.create_index("ix_transcripts_blob_key", "transcripts", ["blob_key"], unique=False)
 
 
 def downgrade() -> None:
     """Forget it."""
+    op.drop_index("ix_transcripts_blob_key", table_name="transcripts")
+    op.drop_index("ix_steps_step_key", table_name="steps")
     op.drop_index("ix_jobs_expires_at", table_name="jobs")
     op.drop_column("jobs", "expires_in")
