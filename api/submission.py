@@ -18,7 +18,7 @@ from speech.clock import now
 from speech.errors import UrlRefused
 from speech.formats import UnknownFormat, resolve
 from speech.jobs import Job
-from speech.options import TranscribeRequest, not_offered_yet
+from speech.options import DEFAULT_WEBHOOK_EVENTS, TranscribeRequest, not_offered_yet
 from storage.errors import Missing
 
 LONGEST_WAIT = timedelta(days=366)
@@ -43,6 +43,7 @@ async def checked_request(body: Any, parts: Parts) -> TranscribeRequest:
     _check_inputs(request)
     _check_metadata(request)
     _check_times(request)
+    _check_webhook(request)
     _check_offered(request)
     _check_formats(request)
     # The registry looks at the disk for models, and may import a provider's file.
@@ -66,6 +67,12 @@ def _check_metadata(request: TranscribeRequest) -> None:
     if len(json.dumps(request.metadata, ensure_ascii=False).encode()) > METADATA_BYTES:
         message = f"metadata may have {METADATA_BYTES} bytes at most."
         raise InvalidRequest(message, [FieldError("metadata", message, "too_long")])
+
+
+def _check_webhook(request: TranscribeRequest) -> None:
+    if request.webhook_url is None and tuple(request.webhook_events) != DEFAULT_WEBHOOK_EVENTS:
+        message = "webhook_events says what to tell, but there is no webhook_url to tell it to."
+        raise InvalidRequest(message, [FieldError("webhook_url", message, "missing")])
 
 
 def _check_times(request: TranscribeRequest) -> None:
@@ -101,6 +108,11 @@ def _check_urls(request: TranscribeRequest, parts: Parts) -> None:
             check_url(url, parts.url_rules)
         except UrlRefused as error:
             errors.append(FieldError(f"urls[{index}]", error.message, error.code))
+    if request.webhook_url is not None:
+        try:
+            check_url(request.webhook_url, parts.webhook_rules)
+        except UrlRefused as error:
+            errors.append(FieldError("webhook_url", error.message, error.code))
     if errors:
         raise UrlsRefused(errors[0].message, errors)
 

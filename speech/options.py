@@ -111,8 +111,12 @@ class TranscribeRequest(OptionsModel):
         None, gt=0, le=7 * 86400, description="Seconds that an attempt may run; then it stops and is not tried again."
     )
     cache: Literal["use", "refresh"] = Field("use", description="`refresh` does every step anew.")
-    webhook_url: Url | None = None
-    webhook_events: list[WebhookEvent] = Field(default_factory=lambda: list(DEFAULT_WEBHOOK_EVENTS))
+    webhook_url: Url | None = Field(
+        None, description="Who is told of the job's end, by a signed POST (Standard Webhooks); https by default."
+    )
+    webhook_events: list[WebhookEvent] = Field(
+        default_factory=lambda: list(DEFAULT_WEBHOOK_EVENTS), max_length=3, description="Which ends are told."
+    )
     expires_in: float | None = Field(
         None,
         gt=0,
@@ -147,7 +151,5 @@ def not_offered_yet(request: TranscribeRequest) -> list[str]:
         "channels": request.channels != default.channels,
         "enhance": request.enhance,
         "redact": bool(request.redact),
-        "webhook_url": request.webhook_url is not None,
-        "webhook_events": request.webhook_events != default.webhook_events,
     }
     return [name for name, present in asked.items() if present]

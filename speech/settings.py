@@ -79,6 +79,18 @@ class Settings(BaseSettings):
     url_timeout: float = Field(600, gt=0, description="Seconds that fetching one URL may take.")
     url_max_redirects: int = Field(5, ge=0, le=20, description="Redirects that are followed; each one is checked.")
 
+    # Webhooks
+    webhook_schemes: list[str] = Field(default_factory=lambda: ["https"], description="Schemes of webhooks, as JSON.")
+    webhook_allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts and networks that webhooks may go to though they are not public "
+        "(names, addresses, CIDR), as JSON.",
+    )
+    webhook_timeout: float = Field(15, gt=0, le=30, description="Seconds that sending one webhook may take.")
+    webhook_secret_overlap_seconds: float = Field(
+        1 * DAY, ge=0, description="Seconds for which a signing secret that was replaced goes on signing."
+    )
+
     # Orchestration
     prefect_api_url: str | None = Field(
         None, description="A Prefect server that runs elsewhere; default: `woa serve` starts one."

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus
+from storage.announcements import announce
 from storage.endings import end_files
 from storage.errors import JobFinished
 from storage.lifetimes import expires_at
@@ -56,3 +57,4 @@ async def _cancel_at_once(connection: AsyncConnection, row: RowMapping) -> None:
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(change))
     await end_files(connection, row["job_id"], FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
     await withdraw(connection, row["job_id"])
+    await announce(connection, row["job_id"])

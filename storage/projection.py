@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus, Stage, lawful
+from storage.announcements import announce
 from storage.endings import completed_files, end_files, overall_progress, restart_files
 from storage.ids import new_id
 from storage.lifetimes import expires_at, is_expired
@@ -119,13 +120,18 @@ async def _end(connection: AsyncConnection, row: RowMapping, seen: Projection) -
     job_id = row["job_id"]
     if seen.status is JobStatus.CANCELLED:
         await end_files(connection, job_id, FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
+        await announce(connection, job_id)
         return
     code = seen.error_code or row["error_code"] or "no_result"
     message = seen.error or row["error"] or "The run ended without a result for this file."
     await end_files(connection, job_id, FileStatus.FAILED, code, message)
-    if seen.status is not JobStatus.COMPLETED:
-        return
-    if await completed_files(connection, job_id):
+    if seen.status is JobStatus.COMPLETED:
+        await _settle_completed(connection, row, code, message)
+    await announce(connection, job_id)
+
+
+async def _settle_completed(connection: AsyncConnection, row: RowMapping, code: str, message: str) -> None:
+    if await completed_files(connection, row["job_id"]):
         done = {"progress": 100.0, "stage": str(Stage.DONE), "error": None, "error_code": None}
     else:
         done = {"status": str(JobStatus.FAILED), "error": message, "error_code": code}

@@ -8,6 +8,7 @@ from storage.blobs import Blobs
 from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
+from storage.deliveries import Deliveries
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
@@ -19,6 +20,7 @@ from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.steps import Steps
 from storage.transcripts import Transcripts
+from storage.webhook_secrets import WebhookSecrets
 from storage.workers import Workers
 
 
@@ -42,6 +44,8 @@ class Store:
         self.idempotency = Idempotency(database)
         self.garbage = Garbage(database, blobs)
         self.clearance = Clearance(database)
+        self.deliveries = Deliveries(database)
+        self.webhook_secrets = WebhookSecrets(database)
         self.orphans = Orphans(database, blobs)
 
     @classmethod

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.jobs import JobStatus, transcript_id_of
 from storage import specification
+from storage.announcements import forget_deliveries
 from storage.database import Database
 from storage.errors import JobNotFinished, Missing
 from storage.garbage import discard
@@ -151,6 +152,7 @@ async def _forget_job(connection: AsyncConnection, job: RowMapping) -> list[str]
     if job["results_deleted_at"] is None:
         names += await _drop_unfinished(connection, job["owner_id"], job_id)
     names += await _drop_fetched_files(connection, job_id)
+    await forget_deliveries(connection, job_id)
     values = {
         "specification": specification.scrub(job["specification"]),
         "metadata": {},

@@ -207,8 +207,6 @@ async def test_what_cannot_be_done_is_refused_by_name(
         {"channels": "split"},
         {"enhance": True},
         {"redact": ["names"]},
-        {"webhook_url": "https://a.example/hook"},
-        {"webhook_events": ["cancelled"]},
     ],
 )
 async def test_what_is_not_offered_yet_is_refused_by_name(desk: Desk, later: dict[str, Any]) -> None:
