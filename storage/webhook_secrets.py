@@ -39,14 +39,18 @@ class WebhookSecrets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def rotate(self, owner_id: str, overlap: float) -> tuple[WebhookSecret, str]:
-        """A new secret, told once; those before it go on signing for ``overlap`` seconds. Missing(owner_not_found)."""
+    async def make(self, owner_id: str, overlap: float | None) -> tuple[WebhookSecret, str]:
+        """A new secret, told once. Missing(owner_not_found).
+
+        Those before it go on signing for ``overlap`` seconds; None: until they are revoked.
+        """
         moment = now()
         async with self._database.writing() as connection:
             await _hold_owner(connection, owner_id)
-            until = moment + timedelta(seconds=overlap)
-            staying = _signing(owner_id, moment) & webhook_secrets.c.retires_at.is_(None)
-            await connection.execute(update(webhook_secrets).where(staying).values(retires_at=until))
+            if overlap is not None:
+                until = moment + timedelta(seconds=overlap)
+                staying = _signing(owner_id, moment) & webhook_secrets.c.retires_at.is_(None)
+                await connection.execute(update(webhook_secrets).where(staying).values(retires_at=until))
             return await _make(connection, owner_id, moment)
 
     async def signing(self, owner_id: str) -> list[str]:

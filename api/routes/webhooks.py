@@ -69,7 +69,7 @@ async def list_webhook_secrets(parts: App, caller: Caller, limit: Limit = 50, cu
 async def rotate_webhook_secret(parts: App, caller: Caller) -> Response:
     """It is shown this once. Those before it go on signing beside it for a while (24 hours by default)."""
     overlap = parts.settings.webhook_secret_overlap_seconds
-    made, secret = await parts.store.webhook_secrets.rotate(caller.owner_id, overlap)
+    made, secret = await parts.store.webhook_secrets.make(caller.owner_id, overlap)
     return Answer.of(NewWebhookSecretView(**secret_view(made).model_dump(), secret=secret), 201).response()
 
 

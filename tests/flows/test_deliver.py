@@ -28,7 +28,7 @@ from storage.projection import Projection
 from storage.tables import deliveries
 from tasks.current import use
 from tests.flows.conftest import Bench
-from tests.flows.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.prefect
 OWNER = "default"
@@ -166,7 +166,7 @@ def test_two_runs_at_once_send_it_once(bench: Bench, jfk: Path, receiver: Receiv
 def test_old_and_new_secret_sign_for_a_while(bench: Bench, jfk: Path, receiver: Receiver) -> None:
     secrets = bench.runtime.store.webhook_secrets
     old = secret_of(bench)
-    _, new = bench.runtime.wait(secrets.rotate(OWNER, 3600))
+    _, new = bench.runtime.wait(secrets.make(OWNER, 3600))
     sent(bench, failed_job(bench, jfk, receiver.url))
     assert receiver.verified(old)["type"] == receiver.verified(new)["type"]
     first, _ = bench.runtime.wait(secrets.list(OWNER))

@@ -101,7 +101,7 @@ async def test_pages_and_owners(store: Store, desk: Desk) -> None:
 async def test_an_owner_has_one_secret_however_many_ask_first(store: Store, desk: Desk) -> None:
     asked = await asyncio.gather(*(store.webhook_secrets.signing(OWNER) for _ in range(4)))
     assert len({secret for (secret,) in asked}) == 1
-    made, new = await store.webhook_secrets.rotate(OWNER, 0)
+    made, new = await store.webhook_secrets.make(OWNER, 0)
     assert await store.webhook_secrets.signing(OWNER) == [new]
     with pytest.raises(Missing):
         await store.webhook_secrets.revoke("other", made.secret_id)
