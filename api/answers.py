@@ -17,7 +17,7 @@ _REASONS: dict[int, str] = {
     404: "There is no such thing, or it belongs to somebody else.",
     408: "The client stopped sending (`request_timed_out`).",
     409: "It cannot be done in this state; `code` says why.",
-    410: "The results were deleted (`result_expired`).",
+    410: "The results were deleted, or have expired (`result_expired`).",
     413: "Too many bytes or files (`file_too_large`, `body_too_large`, `too_many_files`).",
     415: "A Content-Type that this route does not take (`unsupported_media_type`).",
     422: "The request is wrong; `errors` names the fields.",

@@ -22,11 +22,11 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import catalogue, files, jobs, probes, reference, results, transcripts, uploads
-from api.views import API
+from api.routes import catalogue, files, jobs, probes, reference, results, transcripts, uploads, webhooks
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
+from speech.addresses import API
 from speech.settings import Settings
 from storage.store import Store
 from weights.store import WeightStore
@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, results, transcripts, catalogue, probes):
+    for routes in (uploads, files, jobs, results, transcripts, webhooks, catalogue, probes):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)
@@ -86,6 +86,7 @@ def _parts(settings: Settings, store: Store, registry: Registry) -> Parts:
         store=store,
         registry=registry,
         url_rules=UrlRules.from_settings(settings),
+        webhook_rules=UrlRules.for_webhooks(settings),
         prober=Prober(settings, store.blobs),
         health=HealthChecks(settings, store, registry),
         freshness=Freshness(store),

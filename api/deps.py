@@ -33,6 +33,7 @@ class Parts:
     store: Store
     registry: Registry
     url_rules: UrlRules
+    webhook_rules: UrlRules
     prober: Prober
     health: HealthChecks
     freshness: Freshness

@@ -12,7 +12,8 @@ from speech.options import SubtitleOptions
 from storage.errors import JobNotFinished, Missing
 from storage.transcripts import TranscriptRow
 
-_EXPIRED = "The results of this job were deleted."
+_DELETED = "The results of this job were deleted."
+_EXPIRED = "The results of this job have expired."
 
 
 async def completed_job(parts: Parts, owner_id: str, job_id: str) -> Job:
@@ -24,8 +25,10 @@ async def completed_job(parts: Parts, owner_id: str, job_id: str) -> Job:
 
     """
     job = await parts.store.jobs.get(owner_id, job_id)
-    if job.results_deleted_at is not None or job.status is JobStatus.EXPIRED:
+    if job.status is JobStatus.EXPIRED:
         raise ResultExpired(_EXPIRED)
+    if job.results_deleted_at is not None:
+        raise ResultExpired(_DELETED)
     if job.status is JobStatus.FAILED:
         raise JobFailed(f"The job failed and has no results: {job.error or 'see its files'}")
     if job.status is JobStatus.CANCELLED:
@@ -59,11 +62,21 @@ def download_of(job: Job, row: TranscriptRow, name: str) -> Download:
     return Download(row, format_named(name), job.request.subtitles)
 
 
-async def subtitles_of(parts: Parts, row: TranscriptRow) -> SubtitleOptions:
-    """How the transcript's job wanted its subtitles; the defaults for a transcript without a job."""
+async def transcript_of(parts: Parts, owner_id: str, transcript_id: str) -> tuple[TranscriptRow, SubtitleOptions]:
+    """A transcript by its own id, and how its job wanted its subtitles; the defaults for one without a job.
+
+    Raises:
+        Missing: the owner has no such transcript.
+        ResultExpired: its job's results are over.
+
+    """
+    row = await parts.store.transcripts.get(owner_id, transcript_id)
     if row.job_id is None:
-        return SubtitleOptions()
-    return (await parts.store.jobs.get(row.owner_id, row.job_id)).request.subtitles
+        return row, SubtitleOptions()
+    job = await parts.store.jobs.get(owner_id, row.job_id)
+    if job.status is JobStatus.EXPIRED:
+        raise ResultExpired(_EXPIRED)
+    return row, job.request.subtitles
 
 
 def _refuse(job: Job, file_id: str) -> TranscriptRow:

@@ -102,6 +102,7 @@ STATUS: dict[type[SpeechError], int] = {
     storage_errors.JobFinished: 409,
     storage_errors.JobNotFinished: 409,
     storage_errors.FileInUse: 409,
+    storage_errors.DeliveryForgotten: 410,
     storage_errors.SpecificationUnreadable: 409,
     storage_errors.DatabaseUnusable: 503,
     BlobKeyRefused: 404,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from anyio import to_thread
@@ -13,12 +14,15 @@ from api.deps import Parts
 from api.problems import invalid_request
 from api.refusals import FieldError, FilesMissing, InvalidRequest, NotOffered, UnknownFormatAsked, UrlsRefused
 from remote.guard import check as check_url
+from speech.clock import now
 from speech.errors import UrlRefused
 from speech.formats import UnknownFormat, resolve
 from speech.jobs import Job
-from speech.options import TranscribeRequest, not_offered_yet
+from speech.options import DEFAULT_WEBHOOK_EVENTS, TranscribeRequest, not_offered_yet
 from storage.errors import Missing
 
+LONGEST_WAIT = timedelta(days=366)
+"""How far ahead `not_before` may be."""
 METADATA_BYTES = 16 * 1024
 """Largest ``metadata``, as JSON."""
 
@@ -38,6 +42,8 @@ async def checked_request(body: Any, parts: Parts) -> TranscribeRequest:
         raise invalid_request(error) from None
     _check_inputs(request)
     _check_metadata(request)
+    _check_times(request)
+    _check_webhook(request)
     _check_offered(request)
     _check_formats(request)
     # The registry looks at the disk for models, and may import a provider's file.
@@ -61,6 +67,18 @@ def _check_metadata(request: TranscribeRequest) -> None:
     if len(json.dumps(request.metadata, ensure_ascii=False).encode()) > METADATA_BYTES:
         message = f"metadata may have {METADATA_BYTES} bytes at most."
         raise InvalidRequest(message, [FieldError("metadata", message, "too_long")])
+
+
+def _check_webhook(request: TranscribeRequest) -> None:
+    if request.webhook_url is None and tuple(request.webhook_events) != DEFAULT_WEBHOOK_EVENTS:
+        message = "webhook_events says what to tell, but there is no webhook_url to tell it to."
+        raise InvalidRequest(message, [FieldError("webhook_url", message, "missing")])
+
+
+def _check_times(request: TranscribeRequest) -> None:
+    if request.not_before is not None and request.not_before > now() + LONGEST_WAIT:
+        message = "not_before is more than a year ahead, longer than a job may wait."
+        raise InvalidRequest(message, [FieldError("not_before", message, "too_late")])
 
 
 def _check_offered(request: TranscribeRequest) -> None:
@@ -90,6 +108,11 @@ def _check_urls(request: TranscribeRequest, parts: Parts) -> None:
             check_url(url, parts.url_rules)
         except UrlRefused as error:
             errors.append(FieldError(f"urls[{index}]", error.message, error.code))
+    if request.webhook_url is not None:
+        try:
+            check_url(request.webhook_url, parts.webhook_rules)
+        except UrlRefused as error:
+            errors.append(FieldError("webhook_url", error.message, error.code))
     if errors:
         raise UrlsRefused(errors[0].message, errors)
 

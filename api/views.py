@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from api import schemas
+from speech.addresses import job_path, results_path
 from speech.formats import FORMATS
 from speech.jobs import FileStatus, Job, JobFile, StoredFile
+from storage.deliveries import Delivery
 from storage.transcripts import TranscriptRow
-
-API = "/api/v1"
+from storage.webhook_secrets import WebhookSecret
 
 
 def file_view(file: StoredFile) -> schemas.FileView:
@@ -42,6 +43,7 @@ def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | No
         started_at=job.started_at,
         completed_at=job.completed_at,
         expires_at=job.expires_at,
+        not_before=job.not_before,
         queue_position=queue_position,
         priority=job.priority,
         error=job.error,
@@ -71,7 +73,7 @@ def _job_file(file: JobFile) -> schemas.JobFileView:
 
 def links_of(job_id: str) -> schemas.JobLinks:
     """Where a client goes on from a job."""
-    return schemas.JobLinks(self=f"{API}/jobs/{job_id}", results=f"{API}/results/{job_id}")
+    return schemas.JobLinks(self=job_path(job_id), results=results_path(job_id))
 
 
 def transcript_view(row: TranscriptRow) -> schemas.TranscriptView:
@@ -87,3 +89,15 @@ def transcript_detail(row: TranscriptRow) -> schemas.TranscriptDetail:
 def _transcript(row: TranscriptRow) -> dict[str, object]:
     shown = {name: getattr(row, name) for name in schemas.TranscriptView.model_fields if name != "available_formats"}
     return {**shown, "available_formats": list(FORMATS)}
+
+
+def delivery_view(delivery: Delivery) -> schemas.DeliveryView:
+    """A delivery in a job's log."""
+    names = ("event", "url", "status", "tries", "last_status", "last_error", "created_at", "delivered_at")
+    shown = {name: getattr(delivery, name) for name in names}
+    return schemas.DeliveryView(id=delivery.delivery_id, next_try_at=delivery.due_at, **shown)
+
+
+def secret_view(secret: WebhookSecret) -> schemas.WebhookSecretView:
+    """A signing secret, without itself."""
+    return schemas.WebhookSecretView(**{name: getattr(secret, name) for name in schemas.WebhookSecretView.model_fields})

@@ -15,6 +15,7 @@ import structlog
 from prefect.client.orchestration import PrefectClient
 from prefect.events import Event
 
+from control.deliveries import Dispatch
 from control.outbox import Outbox
 from control.reading import RunReader
 from control.reconciler import Reconciler
@@ -32,6 +33,7 @@ from storage.wake import CommitSignal
 log = structlog.get_logger(__name__)
 
 DEPLOYMENT = "transcribe/transcribe"
+DELIVER = "deliver/deliver"
 LEASE = "control"
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
@@ -40,6 +42,7 @@ LOOK_SECONDS = 0.8
 HINT_SECONDS = 0.1
 """For which hints are gathered, so that a burst of events costs a few reads."""
 PAGE_SECONDS = 10.0
+DELIVER_SECONDS = 0.5
 COLLECT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 WAKE_SECONDS = 1.0
@@ -134,6 +137,7 @@ class Office:
     settings: Settings
     store: Store
     deployment: str
+    deliver: str = DELIVER
 
     async def work(self) -> None:
         """Do all of it, until cancelled."""
@@ -142,6 +146,7 @@ class Office:
             await self._find_pool(client)
             outbox = Outbox(client, self.store, self.deployment)
             watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
+            dispatch = Dispatch(client, self.store, self.deliver)
             reconciler = Reconciler(client, self.store)
             hint, acting = asyncio.Event(), asyncio.Lock()
 
@@ -168,6 +173,7 @@ class Office:
                     hint.set()
 
             group.create_task(self._send(outbox))
+            group.create_task(_again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 
 from pipeline.runtime import Runtime
-from speech.errors import SpeechError
+from speech.errors import JobTimedOut, SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
 from tasks.work import FileWork
@@ -25,10 +27,17 @@ def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, a
 
 
 def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:
-    """The files that no earlier attempt finished, in the order of the request; one at a time is in memory."""
+    """The files that no earlier attempt finished, in the order of the request; one at a time is in memory.
+
+    The attempt's time runs from here; files that it does not reach fail.
+    """
+    until = time.monotonic() + (attempt.job.request.timeout or math.inf)
     for file in attempt.job.files:
-        if file.status is not FileStatus.COMPLETED:
-            yield FileWork(runtime, attempt, file)
+        if file.status is FileStatus.COMPLETED:
+            continue
+        work = FileWork(runtime, attempt, file, until)
+        if not work.out_of_time():
+            yield work
 
 
 def conclude(runtime: Runtime, attempt: Attempt) -> str | None:
@@ -47,9 +56,9 @@ def give_up(runtime: Runtime, attempt: Attempt) -> None:
 
 
 def why_none(files: tuple[JobFile, ...]) -> tuple[str, str]:
-    """Code and sentence for a job of which no file was transcribed."""
-    first = files[0]
+    """Code and sentence for a job of which no file was transcribed: what ended it, or the first file's."""
+    first = next((file for file in files if file.error_code == JobTimedOut.code), files[0])
     code, sentence = first.error_code or SpeechError.code, first.error or "It could not be transcribed."
     if len(files) == 1:
         return code, sentence
-    return code, f"None of the {len(files)} files could be transcribed. The first, {first.filename!r}: {sentence}"
+    return code, f"None of the {len(files)} files could be transcribed. {first.filename!r}: {sentence}"

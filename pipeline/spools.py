@@ -36,6 +36,14 @@ class SpoolFolder:
             fcntl.flock(lock, fcntl.LOCK_EX)
         return cls(path, lock)
 
+    @staticmethod
+    def sweep(parent: Path) -> int:
+        """Remove the folders of processes that are gone; how many that were."""
+        if not parent.is_dir():
+            return 0
+        with _locked(parent / _LOCK):
+            return _sweep(parent)
+
     @contextmanager
     def work(self) -> Iterator[Path]:
         """A fresh folder for one file, removed at the end however it ends."""
@@ -61,10 +69,11 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sweep(parent: Path) -> None:
-    for folder in parent.glob("process-*"):
-        if _abandoned(folder / _LOCK):
-            shutil.rmtree(folder, ignore_errors=True)
+def _sweep(parent: Path) -> int:
+    abandoned = [folder for folder in parent.glob("process-*") if _abandoned(folder / _LOCK)]
+    for folder in abandoned:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(abandoned)
 
 
 def _abandoned(lock: Path) -> bool:

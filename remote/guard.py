@@ -53,6 +53,8 @@ class UrlRules:
     buckets: tuple[BucketUrl, ...] = ()
     bucket_options: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     max_redirects: int = 5
+    setting: str = "url_allowed_hosts"
+    """Where the operator can allow a host; messages name it."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> UrlRules:
@@ -60,33 +62,45 @@ class UrlRules:
 
         Buckets of the scheme that our own blobs use are read with the same options.
         """
-        schemes = frozenset(scheme.lower() for scheme in settings.url_schemes)
-        unknown = sorted(schemes - PORTS.keys())
-        if unknown:
-            raise UrlRefused(f"url_schemes: {', '.join(unknown)} cannot be fetched; only https and http can.")
-        hosts, networks = _split_hosts(settings.url_allowed_hosts)
+        schemes = _web_schemes(settings.url_schemes, "url_schemes")
+        hosts, networks = _split_hosts(settings.url_allowed_hosts, "url_allowed_hosts")
         own = (settings.blob_url or "").split("://", 1)[0]
         options = {own: dict(settings.blob_options)} if own in BUCKETS else {}
         buckets = tuple(parse_bucket(prefix) for prefix in settings.url_allowed_buckets)
         return cls(schemes, hosts, networks, buckets, options, settings.url_max_redirects)
 
+    @classmethod
+    def for_webhooks(cls, settings: Settings) -> UrlRules:
+        """Where webhooks may go: no redirects, no buckets; UrlRefused names an entry that cannot be read."""
+        schemes = _web_schemes(settings.webhook_schemes, "webhook_schemes")
+        hosts, networks = _split_hosts(settings.webhook_allowed_hosts, "webhook_allowed_hosts")
+        return cls(schemes, hosts, networks, max_redirects=0, setting="webhook_allowed_hosts")
 
-def _split_hosts(entries: list[str]) -> tuple[frozenset[str], tuple[Network, ...]]:
+
+def _web_schemes(names: list[str], setting: str) -> frozenset[str]:
+    schemes = frozenset(scheme.lower() for scheme in names)
+    unknown = sorted(schemes - PORTS.keys())
+    if unknown:
+        raise UrlRefused(f"{setting}: {', '.join(unknown)} cannot be fetched; only https and http can.")
+    return schemes
+
+
+def _split_hosts(entries: list[str], setting: str) -> tuple[frozenset[str], tuple[Network, ...]]:
     names: set[str] = set()
     networks: list[Network] = []
     for entry in entries:
         try:
             networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
         except ValueError:
-            names.add(_named(entry))
+            names.add(_named(entry, setting))
     return frozenset(names), tuple(networks)
 
 
-def _named(entry: str) -> str:
+def _named(entry: str, setting: str) -> str:
     try:
         return parse_host(entry)[0]
     except UrlRefused as error:
-        raise UrlRefused(f"url_allowed_hosts: '{entry}' is no host name, address or network.") from error
+        raise UrlRefused(f"{setting}: '{entry}' is no host name, address or network.") from error
 
 
 def check(url: str, rules: UrlRules) -> WebUrl | BucketUrl:
@@ -122,7 +136,7 @@ def _allow(address: Address, url: WebUrl, rules: UrlRules) -> None:
     if url.address is None and url.host in rules.hosts and not is_inside(address, LINK_LOCAL):
         return
     raise UrlRefused(
-        f"The host {url.host} is not on the public internet; only the operator can allow it (url_allowed_hosts)."
+        f"The host {url.host} is not on the public internet; only the operator can allow it ({rules.setting})."
     )
 
 

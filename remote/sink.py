@@ -24,11 +24,12 @@ class Budget:
     seconds: float
     until: float
     cancelled: Callable[[], bool] | None = None
+    what: str = "download"
 
     @classmethod
-    def of(cls, seconds: float, cancelled: Callable[[], bool] | None) -> Budget:
-        """So many seconds from now."""
-        return cls(seconds, time.monotonic() + seconds, cancelled)
+    def of(cls, seconds: float, cancelled: Callable[[], bool] | None, what: str = "download") -> Budget:
+        """So many seconds from now; ``what`` is what messages call it."""
+        return cls(seconds, time.monotonic() + seconds, cancelled, what)
 
     @property
     def left(self) -> float:
@@ -40,7 +41,7 @@ class Budget:
         if self.cancelled is not None and self.cancelled():
             raise JobCancelled("The download was cancelled.")
         if self.left <= 0:
-            raise DownloadFailed(f"The download took longer than {self.seconds:g} seconds.")
+            raise DownloadFailed(f"The {self.what} took longer than {self.seconds:g} seconds.")
 
 
 class Sink:

@@ -67,7 +67,7 @@ class WebFetch:
         waits = {"connect": IDLE_SECONDS, "read": IDLE_SECONDS, "write": IDLE_SECONDS, "pool": IDLE_SECONDS}
         backend = PinnedBackend(addresses, self.budget)
         with (
-            _connection_errors(url.host),
+            connection_errors(url.host),
             httpcore.ConnectionPool(ssl_context=self.tls, max_connections=1, network_backend=backend) as pool,
             pool.stream("GET", target, headers=_headers(url), extensions={"timeout": waits}) as given,
         ):
@@ -153,8 +153,8 @@ def _unzipped(blocks: Iterable[bytes], host: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _connection_errors(host: str) -> Iterator[None]:
-    # The one place where httpcore's errors become ours.
+def connection_errors(host: str) -> Iterator[None]:
+    """The one place where httpcore's errors become ours: DownloadFailed."""
     try:
         yield
     except httpcore.TimeoutException as error:

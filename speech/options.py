@@ -104,12 +104,25 @@ class TranscribeRequest(OptionsModel):
     subtitles: SubtitleOptions = SubtitleOptions()
     parameters: dict[str, Any] = Field(default_factory=dict, description="The provider's own options.")
     priority: Priority = Priority.NORMAL
-    not_before: AwareDatetime | None = None
-    timeout: float | None = Field(None, gt=0, le=7 * 86400)
+    not_before: AwareDatetime | None = Field(
+        None, description="The job waits until then, a year at most; a moment that has passed means now."
+    )
+    timeout: float | None = Field(
+        None, gt=0, le=7 * 86400, description="Seconds that an attempt may run; then it stops and is not tried again."
+    )
     cache: Literal["use", "refresh"] = Field("use", description="`refresh` does every step anew.")
-    webhook_url: Url | None = None
-    webhook_events: list[WebhookEvent] = Field(default_factory=lambda: list(DEFAULT_WEBHOOK_EVENTS))
-    expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86400)
+    webhook_url: Url | None = Field(
+        None, description="Who is told of the job's end, by a signed POST (Standard Webhooks); https by default."
+    )
+    webhook_events: list[WebhookEvent] = Field(
+        default_factory=lambda: list(DEFAULT_WEBHOOK_EVENTS), max_length=3, description="Which ends are told."
+    )
+    expires_in: float | None = Field(
+        None,
+        gt=0,
+        le=10 * 365 * 86400,
+        description="Seconds after the job's end until its results go; null is the server's default.",
+    )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; given back as it came.")
 
     @model_validator(mode="before")
@@ -138,10 +151,5 @@ def not_offered_yet(request: TranscribeRequest) -> list[str]:
         "channels": request.channels != default.channels,
         "enhance": request.enhance,
         "redact": bool(request.redact),
-        "not_before": request.not_before is not None,
-        "timeout": request.timeout is not None,
-        "webhook_url": request.webhook_url is not None,
-        "webhook_events": request.webhook_events != default.webhook_events,
-        "expires_in": request.expires_in is not None,
     }
     return [name for name, present in asked.items() if present]

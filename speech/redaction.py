@@ -23,6 +23,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?P<path>(?<![\w:/])/[^\s?#\"'<>]{0,1000})\?[^\s\"'<>]+"), rf"\g<path>?{HIDDEN}"),
     (re.compile(r"\b(?P<kind>Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]+", re.IGNORECASE), rf"\g<kind> {HIDDEN}"),
     (re.compile(r"\bwoa_[A-Za-z0-9_\-]{8,}"), f"woa_{HIDDEN}"),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=]{8,}"), f"whsec_{HIDDEN}"),
     (re.compile(r"\bhf_[A-Za-z0-9]{8,}"), f"hf_{HIDDEN}"),
     (
         re.compile(

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
 MIB = 1024**2
+DAY = 86_400
 
 
 class Settings(BaseSettings):
@@ -78,6 +79,18 @@ class Settings(BaseSettings):
     url_timeout: float = Field(600, gt=0, description="Seconds that fetching one URL may take.")
     url_max_redirects: int = Field(5, ge=0, le=20, description="Redirects that are followed; each one is checked.")
 
+    # Webhooks
+    webhook_schemes: list[str] = Field(default_factory=lambda: ["https"], description="Schemes of webhooks, as JSON.")
+    webhook_allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts and networks that webhooks may go to though they are not public "
+        "(names, addresses, CIDR), as JSON.",
+    )
+    webhook_timeout: float = Field(15, gt=0, le=30, description="Seconds that sending one webhook may take.")
+    webhook_secret_overlap_seconds: float = Field(
+        1 * DAY, ge=0, description="Seconds for which a signing secret that was replaced goes on signing."
+    )
+
     # Orchestration
     prefect_api_url: str | None = Field(
         None, description="A Prefect server that runs elsewhere; default: `woa serve` starts one."
@@ -99,6 +112,27 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
+    )
+    results_kept_seconds: float = Field(
+        0, ge=0, description="Results of jobs that do not say (expires_in) go so long after the job's end; 0: never."
+    )
+    unused_files_kept_seconds: float = Field(
+        30 * DAY,
+        ge=0,
+        description="Uploads that no job used, or only jobs that have expired, go so long after they came; 0: never.",
+    )
+    steps_kept_seconds: float = Field(
+        30 * DAY,
+        ge=0,
+        description="Finished steps, which spare later jobs work, go so long after their last job's end; 0: never.",
+    )
+    orphans_kept_seconds: float = Field(
+        1 * DAY,
+        ge=3600,
+        description="Bytes that nothing refers to, left by processes that died, go when they are so old.",
+    )
+    flow_runs_kept_seconds: float = Field(
+        30 * DAY, ge=0, description="Finished runs in Prefect go so long after their end; 0: never."
     )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
 

@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.endings import end_files, overall_progress, restart_files
 from storage.errors import Missing
 from storage.jobs import locked
+from storage.lifetimes import is_expired
 from storage.outbox import cancellation_is_due
 from storage.projection import reopened
 from storage.submission import UNFINISHED
@@ -189,7 +190,7 @@ def _admit(row: RowMapping, submission: int, *, reopen: bool) -> bool:
     if row["submission"] != submission:
         raise AttemptSuperseded(f"Job {row['job_id']} was submitted again since; this run is not the newest one.")
     status = JobStatus(row["status"])
-    if status.finished and reopen and status is not JobStatus.EXPIRED and row["results_deleted_at"] is None:
+    if status.finished and reopen and not is_expired(row) and row["results_deleted_at"] is None:
         return True
     if row["cancel_requested_at"] is not None:
         raise JobCancelled(f"Job {row['job_id']} was cancelled.")

@@ -17,6 +17,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -39,6 +41,15 @@ class BlobsUnusable(SpeechError):
 
     code = "blobs_unusable"
     retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class BlobEntry:
+    """A blob in a listing; ``size`` in bytes, ``written_at`` when it appeared."""
+
+    key: str
+    size: int
+    written_at: datetime
 
 
 class Writer(Protocol):
@@ -86,6 +97,14 @@ class BlobFolder(ABC):
     @abstractmethod
     def keys(self, folder: str) -> Iterator[str]:
         """The keys under the folder, sorted; all of them for ``""``."""
+
+    @abstractmethod
+    def entries(self, folder: str) -> Iterator[BlobEntry]:
+        """What lies under the folder, in no order, read bit by bit: there may be millions."""
+
+    @abstractmethod
+    def sweep(self, before: datetime) -> tuple[int, int]:
+        """Remove what writers that died before then left unfinished; how many files and bytes that were."""
 
     @abstractmethod
     def local_path(self, key: str) -> Path | None:
@@ -150,6 +169,14 @@ class Blobs:
     def keys(self, prefix: str = "") -> list[str]:
         """The keys under a folder, sorted; of all blobs by default."""
         return list(self._folder.keys(checked(prefix.removesuffix("/")) if prefix else ""))
+
+    def entries(self, prefix: str = "") -> Iterator[BlobEntry]:
+        """The blobs under a folder, in no order and in bounded memory; those that go meanwhile may be missing."""
+        return self._folder.entries(checked(prefix.removesuffix("/")) if prefix else "")
+
+    def sweep(self, before: datetime) -> tuple[int, int]:
+        """Remove what writers that died before then left unfinished; how many files and bytes that were."""
+        return self._folder.sweep(before)
 
     def local_path(self, key: str) -> Path | None:
         """The local file that holds a blob; None when there is none or blobs are elsewhere. Never write to it."""

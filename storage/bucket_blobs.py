@@ -12,13 +12,15 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from speech.errors import StorageFull
-from storage.blobs import COPY_BYTES, BlobFolder, BlobsUnusable, Writer, missing
+from storage.blobs import COPY_BYTES, BlobEntry, BlobFolder, BlobsUnusable, Writer, missing
 from storage.local_blobs import replacing, room_or_refusal
 
+_LISTED = 1000
 _PART_BYTES = 16 * 1024 * 1024  # S3 takes 10,000 parts: this is good for 160 GB
 _AWAY = {errno.EBUSY, errno.EIO, getattr(errno, "EREMOTEIO", errno.EIO)}
 """What s3fs makes of 503 and SlowDown, of answers that it does not know, and of 500."""
@@ -114,6 +116,25 @@ class BucketFolder(BlobFolder):
             found = sorted(self._files.find(start))
         for path in found:
             yield path.removeprefix(f"{self._root}/")
+
+    def entries(self, folder: str) -> Iterator[BlobEntry]:
+        """What lies under the folder, page by page."""
+        bucket, _, prefix = self._root.partition("/")
+        start = "/".join(part for part in (prefix, folder) if part)
+        asked = {"Bucket": bucket, "Prefix": f"{start}/" if start else "", "MaxKeys": _LISTED}
+        while True:
+            with _answering():
+                page = self._files.call_s3("list_objects_v2", **asked)
+            for found in page.get("Contents", ()):
+                key = found["Key"].removeprefix(f"{prefix}/" if prefix else "")
+                yield BlobEntry(key, int(found["Size"]), found["LastModified"])
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def sweep(self, before: datetime) -> tuple[int, int]:
+        """An upload that was never completed is no object; a rule of the bucket's life cycle removes its parts."""
+        return 0, 0
 
     def local_path(self, key: str) -> Path | None:
         """A bucket has no local files."""

@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus
+from storage.announcements import announce
 from storage.endings import end_files
 from storage.errors import JobFinished
+from storage.lifetimes import expires_at
 from storage.outbox import OutboxKind, tell, withdraw
 from storage.tables import jobs
 
@@ -46,7 +48,13 @@ async def cancel_run(connection: AsyncConnection, row: RowMapping, submission: i
 
 async def _cancel_at_once(connection: AsyncConnection, row: RowMapping) -> None:
     moment = now()
-    change = {"status": str(JobStatus.CANCELLED), "cancel_requested_at": moment, "completed_at": moment}
+    change = {
+        "status": str(JobStatus.CANCELLED),
+        "cancel_requested_at": moment,
+        "completed_at": moment,
+        "expires_at": expires_at(row, moment),
+    }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(change))
     await end_files(connection, row["job_id"], FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
     await withdraw(connection, row["job_id"])
+    await announce(connection, row["job_id"])

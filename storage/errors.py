@@ -41,6 +41,12 @@ class JobNotFinished(SpeechError):
     code = "job_not_finished"
 
 
+class DeliveryForgotten(SpeechError):
+    """The results of the job were deleted or have expired, and with them what was to be delivered, and where."""
+
+    code = "result_expired"
+
+
 class FileInUse(SpeechError):
     """An unfinished job needs this file."""
 

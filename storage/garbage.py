@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +17,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from storage.blobs import Blobs
 from storage.database import Database
+from storage.errors import BlobMissing
 from storage.tables import garbage
 from storage.upserts import insert_or_ignore
 
 _BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How much went away. ``size`` in bytes, 0 where nobody counted them."""
+
+    count: int = 0
+    size: int = 0
+
+    def __add__(self, other: Removed) -> Removed:
+        return Removed(self.count + other.count, self.size + other.size)
 
 
 class Garbage:
@@ -28,20 +42,34 @@ class Garbage:
         self._database = database
         self._blobs = blobs
 
-    async def collect(self) -> int:
-        """Delete what was noted, and return how many names that were; safe to call at any time, and again."""
-        total = 0
+    async def collect(self, *, weigh: bool = False) -> Removed:
+        """Delete what was noted, and return how many names that were; safe to call at any time, and again.
+
+        Only with ``weigh`` are the bytes counted: a bucket is asked for them name by name.
+        """
+        total = Removed()
         while names := await self._noted():
+            weight = await asyncio.to_thread(self._weigh, names) if weigh else 0
             await asyncio.to_thread(self._delete, names)
             async with self._database.writing() as connection:
                 await connection.execute(delete(garbage).where(garbage.c.blob_key.in_(names)))
-            total += len(names)
+            total += Removed(len(names), weight)
         return total
 
     async def _noted(self) -> list[str]:
         query = select(garbage.c.blob_key).order_by(garbage.c.created_at).limit(_BATCH)
         async with self._database.reading() as connection:
             return list((await connection.execute(query)).scalars())
+
+    def _weigh(self, names: Iterable[str]) -> int:
+        weight = 0
+        for name in names:
+            if name.endswith("/"):
+                weight += sum(entry.size for entry in self._blobs.entries(name))
+                continue
+            with suppress(BlobMissing):
+                weight += self._blobs.size(name)
+        return weight
 
     def _delete(self, names: Iterable[str]) -> None:
         for name in names:

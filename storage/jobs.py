@@ -18,6 +18,7 @@ from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
 from storage.ids import new_id
+from storage.lifetimes import shown_as, waiting_in_line, waits_until
 from storage.marks import mark, marked
 from storage.projection import Projection, apply, is_news, submit_again
 from storage.submission import RANKS, UNFINISHED, accept
@@ -50,8 +51,10 @@ class PlacedJob:
 class Jobs:
     """The jobs of a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, results_kept: float = 0) -> None:
+        """``results_kept``: seconds that results stay when a request does not say; 0: for ever."""
         self._database = database
+        self._results_kept = results_kept
 
     async def create(
         self, owner_id: str, request: TranscribeRequest, *, max_unfinished: int, job_id: str | None = None
@@ -63,7 +66,14 @@ class Jobs:
         chosen = job_id or new_id()
         async with self._database.writing() as connection:
             if job_id is None or await _find(connection, owner_id, job_id) is None:
-                await accept(connection, owner_id, request, max_unfinished=max_unfinished, job_id=chosen)
+                await accept(
+                    connection,
+                    owner_id,
+                    request,
+                    max_unfinished=max_unfinished,
+                    job_id=chosen,
+                    results_kept=self._results_kept,
+                )
             return await _read(connection, owner_id, chosen)
 
     async def get(self, owner_id: str, job_id: str) -> Job:
@@ -78,7 +88,7 @@ class Jobs:
             return PlacedJob(job, await _place(connection, job))
 
     async def queue_position(self, job: Job) -> int | None:
-        """The job's place among all queued jobs, 1 is next; None when it is not queued."""
+        """The job's place among all queued jobs, 1 is next; None when it is not queued, or waits for its time."""
         async with self._database.reading() as connection:
             return await _place(connection, job)
 
@@ -89,7 +99,7 @@ class Jobs:
             return {}
         order = (jobs.c.priority_rank, jobs.c.created_at, jobs.c.job_id)
         place = func.row_number().over(order_by=order).label("place")
-        queue = select(jobs.c.job_id, place).where(jobs.c.status == str(JobStatus.QUEUED)).subquery()
+        queue = select(jobs.c.job_id, place).where(waiting_in_line()).subquery()
         query = select(queue.c.job_id, queue.c.place).where(queue.c.job_id.in_(wanted))
         async with self._database.reading() as connection:
             return {row.job_id: row.place for row in await connection.execute(query)}
@@ -184,7 +194,7 @@ class Jobs:
         """The owner's jobs, newest first, and the cursor of the next page, None after the last one."""
         query = _newest_first(owner_id, cursors.checked_limit(limit), cursor)
         if status is not None:
-            query = query.where(jobs.c.status == str(status))
+            query = query.where(shown_as(status))
         if created_after is not None:
             query = query.where(jobs.c.created_at > created_after)
         async with self._database.reading() as connection:
@@ -214,7 +224,7 @@ async def _read(connection: AsyncConnection, owner_id: str, job_id: str) -> Job:
 
 
 async def _place(connection: AsyncConnection, job: Job) -> int | None:
-    if job.status is not JobStatus.QUEUED:
+    if job.status is not JobStatus.QUEUED or waits_until(job.not_before, now()) is not None:
         return None
     rank = RANKS[job.priority]
     earlier = or_(
@@ -222,7 +232,7 @@ async def _place(connection: AsyncConnection, job: Job) -> int | None:
         and_(jobs.c.created_at == job.created_at, jobs.c.job_id < job.job_id),
     )
     ahead = or_(jobs.c.priority_rank < rank, and_(jobs.c.priority_rank == rank, earlier))
-    query = select(func.count()).where(jobs.c.status == str(JobStatus.QUEUED), ahead)
+    query = select(func.count()).where(waiting_in_line(), ahead)
     return int((await connection.execute(query)).scalar_one()) + 1
 
 

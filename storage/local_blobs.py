@@ -7,12 +7,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from speech.errors import StorageFull
-from storage.blobs import COPY_BYTES, BlobFolder, BlobsUnusable, Writer, missing
+from storage.blobs import COPY_BYTES, BlobEntry, BlobFolder, BlobsUnusable, Writer, missing
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNFINISHED = ".unfinished"  # no key begins with a dot, so unfinished files are never taken for blobs
@@ -70,8 +71,8 @@ class LocalFolder(BlobFolder):
         path = self._path(folder)
         if not path.is_dir():
             return 0
-        count = sum(1 for _ in self.keys(folder))
-        shutil.rmtree(path, ignore_errors=False)
+        count = sum(1 for _ in self.entries(folder))
+        shutil.rmtree(path, onerror=_unless_gone)
         self._drop_empty_folders(path.parent)
         return count
 
@@ -80,6 +81,30 @@ class LocalFolder(BlobFolder):
         start = self._path(folder) if folder else self._root
         found = (path for path in start.rglob("*") if path.is_file() and not path.name.startswith("."))
         yield from sorted(path.relative_to(self._root).as_posix() for path in found)
+
+    def entries(self, folder: str) -> Iterator[BlobEntry]:
+        """What lies under the folder, one level's reader open at a time."""
+        for found in _files(self._path(folder) if folder else self._root):
+            if not found.name.startswith("."):
+                with suppress(FileNotFoundError):
+                    yield self._entry(found)
+
+    def sweep(self, before: datetime) -> tuple[int, int]:
+        """Remove the files that writers left which died before then."""
+        count = size = 0
+        for found in _files(self._root):
+            if found.name.startswith(_UNFINISHED):
+                with suppress(FileNotFoundError):
+                    entry = self._entry(found)
+                    if entry.written_at < before:
+                        Path(found.path).unlink()
+                        count, size = count + 1, size + entry.size
+        return count, size
+
+    def _entry(self, found: os.DirEntry[str]) -> BlobEntry:
+        known = found.stat(follow_symlinks=False)
+        key = Path(found.path).relative_to(self._root).as_posix()
+        return BlobEntry(key, known.st_size, datetime.fromtimestamp(known.st_mtime, UTC))
 
     def local_path(self, key: str) -> Path | None:
         """The blob's own file."""
@@ -107,6 +132,20 @@ class LocalFolder(BlobFolder):
             except OSError:  # not empty, or gone already: either way there is nothing to tidy
                 return
             folder = folder.parent
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every file below the folder; folders that others take away meanwhile are passed over."""
+    try:
+        listing = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with listing:
+        for found in listing:
+            if found.is_dir(follow_symlinks=False):
+                yield from _files(Path(found.path))
+            elif found.is_file(follow_symlinks=False):
+                yield found
 
 
 class _Refusing:
@@ -154,6 +193,12 @@ def _make_folders(folder: Path, root: Path) -> None:
         _make_folders(folder.parent, root)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sync_folder(folder.parent)
+
+
+def _unless_gone(function: object, path: str, reason: tuple[type[BaseException], BaseException, object]) -> None:
+    """Two may delete the same folder at once: what the other one was quicker with is no error."""
+    if not isinstance(reason[1], FileNotFoundError):
+        raise reason[1]
 
 
 def _sync_folder(folder: Path) -> None:

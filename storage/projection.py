@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus, Stage, lawful
+from storage.announcements import announce
 from storage.endings import completed_files, end_files, overall_progress, restart_files
 from storage.ids import new_id
+from storage.lifetimes import expires_at, is_expired
 from storage.outbox import OutboxKind, tell
 from storage.tables import job_files, jobs
 
@@ -61,8 +63,8 @@ async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) 
 
 
 def _stale(row: RowMapping, seen: Projection) -> bool:
-    """Whether the run was read before the attempt that is now at work began, or the job's results were deleted."""
-    if row["results_deleted_at"] is not None:
+    """Whether the run was read before the attempt that is now at work began, or the job's results are gone."""
+    if row["results_deleted_at"] is not None or is_expired(row):
         return True
     if row["begun_at"] is None:
         return False
@@ -91,10 +93,12 @@ def _to_cancelling(row: RowMapping, seen: Projection) -> dict[str, Any]:
 
 
 def _to_ended(row: RowMapping, seen: Projection) -> dict[str, Any]:
+    completed_at = seen.completed_at or now()
     return {
         "status": str(seen.status),
         "started_at": row["started_at"] or seen.started_at,
-        "completed_at": seen.completed_at or now(),
+        "completed_at": completed_at,
+        "expires_at": expires_at(row, completed_at),
         "error": seen.error or row["error"],
         "error_code": seen.error_code or row["error_code"],
     }
@@ -116,13 +120,18 @@ async def _end(connection: AsyncConnection, row: RowMapping, seen: Projection) -
     job_id = row["job_id"]
     if seen.status is JobStatus.CANCELLED:
         await end_files(connection, job_id, FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
+        await announce(connection, job_id)
         return
     code = seen.error_code or row["error_code"] or "no_result"
     message = seen.error or row["error"] or "The run ended without a result for this file."
     await end_files(connection, job_id, FileStatus.FAILED, code, message)
-    if seen.status is not JobStatus.COMPLETED:
-        return
-    if await completed_files(connection, job_id):
+    if seen.status is JobStatus.COMPLETED:
+        await _settle_completed(connection, row, code, message)
+    await announce(connection, job_id)
+
+
+async def _settle_completed(connection: AsyncConnection, row: RowMapping, code: str, message: str) -> None:
+    if await completed_files(connection, row["job_id"]):
         done = {"progress": 100.0, "stage": str(Stage.DONE), "error": None, "error_code": None}
     else:
         done = {"status": str(JobStatus.FAILED), "error": message, "error_code": code}
@@ -144,6 +153,7 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "stage": str(Stage.QUEUED),
         "progress": overall_progress(row["job_id"]),
         "completed_at": None,
+        "expires_at": None,
         "cancel_requested_at": None,
         "error": None,
         "error_code": None,

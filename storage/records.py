@@ -13,6 +13,7 @@ from speech.jobs import FileStatus, Job, JobFile, JobStatus, Stage, StoredFile
 from speech.options import Priority, TranscribeRequest
 from storage import specification
 from storage.errors import SpecificationUnreadable
+from storage.lifetimes import is_expired
 from storage.tables import job_files
 
 
@@ -40,7 +41,7 @@ def job(row: RowMapping, files: Iterable[RowMapping]) -> Job:
     return Job(
         job_id=row["job_id"],
         owner_id=row["owner_id"],
-        status=JobStatus(row["status"]),
+        status=JobStatus.EXPIRED if is_expired(row) else JobStatus(row["status"]),
         stage=Stage(row["stage"]),
         progress=row["progress"],
         attempt=row["attempt"],

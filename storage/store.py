@@ -5,8 +5,10 @@ from __future__ import annotations
 from speech.settings import Settings
 from storage.attempts import Attempts
 from storage.blobs import Blobs
+from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
+from storage.deliveries import Deliveries
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
@@ -14,20 +16,22 @@ from storage.installation import Installation
 from storage.jobs import Jobs
 from storage.keys import Keys
 from storage.leases import Leases
+from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.steps import Steps
 from storage.transcripts import Transcripts
+from storage.webhook_secrets import WebhookSecrets
 from storage.workers import Workers
 
 
 class Store:
     """The database and the blobs of an installation. Use it from one event loop; blobs from any thread."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs, *, results_kept: float = 0) -> None:
         self.database = database
         self.blobs = blobs
         self.files = Files(database)
-        self.jobs = Jobs(database)
+        self.jobs = Jobs(database, results_kept=results_kept)
         self.attempts = Attempts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
@@ -39,11 +43,16 @@ class Store:
         self.installation = Installation(database)
         self.idempotency = Idempotency(database)
         self.garbage = Garbage(database, blobs)
+        self.clearance = Clearance(database)
+        self.deliveries = Deliveries(database)
+        self.webhook_secrets = WebhookSecrets(database)
+        self.orphans = Orphans(database, blobs)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """The store that the settings name; nothing is read or connected yet."""
-        return cls(Database(settings.database), Blobs(settings.blobs, settings.blob_options))
+        blobs = Blobs(settings.blobs, settings.blob_options)
+        return cls(Database(settings.database), blobs, results_kept=settings.results_kept_seconds)
 
     async def migrate(self) -> None:
         """Bring the database's schema up to date; any number of processes may do so at once."""
@@ -51,7 +60,7 @@ class Store:
 
     async def collect(self) -> int:
         """Delete the blobs that deleted rows have let go of; after every deletion, and now and then."""
-        return await self.garbage.collect()
+        return (await self.garbage.collect()).count
 
     async def close(self) -> None:
         """Close every connection."""

@@ -17,6 +17,7 @@ from speech.options import SPECIFICATION_VERSION, Priority, TranscribeRequest
 from storage import specification
 from storage.errors import Missing, QueueFull
 from storage.ids import new_id
+from storage.lifetimes import waits_until
 from storage.outbox import OutboxKind, tell
 from storage.tables import files, job_files, jobs, owners
 
@@ -26,9 +27,18 @@ UNFINISHED = tuple(str(status) for status in JobStatus if status not in FINISHED
 
 
 async def accept(
-    connection: AsyncConnection, owner_id: str, request: TranscribeRequest, *, max_unfinished: int, job_id: str
+    connection: AsyncConnection,
+    owner_id: str,
+    request: TranscribeRequest,
+    *,
+    max_unfinished: int,
+    job_id: str,
+    results_kept: float = 0,
 ) -> None:
-    """Write the job, its files and its submission; QueueFull, Missing or UnsupportedOption when it may not be."""
+    """Write the job, its files and its submission; QueueFull, Missing or UnsupportedOption when it may not be.
+
+    ``results_kept`` is for how many seconds results stay when the request does not say; 0: for ever.
+    """
     _refuse_bad_inputs(request)
     await _hold_place(connection, owner_id, max_unfinished)
     moment = now()
@@ -36,7 +46,8 @@ async def accept(
     fetched = [_file_to_fetch(owner_id, url, moment) for url in request.urls]
     if fetched:
         await connection.execute(insert(files), fetched)
-    await connection.execute(insert(jobs).values(_job_row(owner_id, job_id, request, moment)))
+    expires_in = request.expires_in or results_kept or None
+    await connection.execute(insert(jobs).values(_job_row(owner_id, job_id, request, moment, expires_in)))
     inputs = uploaded + [(row["file_id"], row["filename"]) for row in fetched]
     rows = [_job_file_row(owner_id, job_id, position, *names) for position, names in enumerate(inputs)]
     await connection.execute(insert(job_files), rows)
@@ -93,7 +104,9 @@ def _file_to_fetch(owner_id: str, url: str, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _job_row(owner_id: str, job_id: str, request: TranscribeRequest, moment: datetime) -> dict[str, Any]:
+def _job_row(
+    owner_id: str, job_id: str, request: TranscribeRequest, moment: datetime, expires_in: float | None
+) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "owner_id": owner_id,
@@ -108,7 +121,8 @@ def _job_row(owner_id: str, job_id: str, request: TranscribeRequest, moment: dat
         "specification_version": SPECIFICATION_VERSION,
         "metadata": request.metadata,
         "created_at": moment,
-        "not_before": request.not_before,
+        "not_before": waits_until(request.not_before, moment),
+        "expires_in": expires_in,
     }
 
 

@@ -109,6 +109,7 @@ jobs = Table(
     Column("started_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
+    Column("expires_in", Float),
     Column("not_before", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("results_deleted_at", UtcDateTime),
@@ -117,6 +118,7 @@ jobs = Table(
     Index(None, "owner_id", "created_at", "job_id"),
     Index(None, "owner_id", "status", "created_at", "job_id"),
     Index(None, "status", "priority_rank", "created_at", "job_id"),
+    Index(None, "expires_at"),
 )
 
 job_files = Table(
@@ -158,6 +160,7 @@ transcripts = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("job_id", "file_id"),
     Index(None, "owner_id", "created_at", "transcript_id"),
+    Index(None, "blob_key"),
 )
 
 steps = Table(
@@ -170,6 +173,7 @@ steps = Table(
     _owner(),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "file_id"),
+    Index(None, "step_key"),
 )
 
 outbox = Table(
@@ -248,4 +252,43 @@ idempotency = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("taken_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("secret_id", _ID, primary_key=True),
+    _owner(),
+    # As it is, not hashed: it is what messages are signed with.
+    Column("secret", String(256), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "owner_id", "created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", _ID, primary_key=True),
+    _owner(),
+    Column("job_id", _ID, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("url", Text),
+    Column("data", JSON(none_as_null=True)),
+    Column("status", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("delivered_at", UtcDateTime),
+    Column("dispatches", Integer, nullable=False),
+    Column("dispatched_until", UtcDateTime),
+    Column("lease", String(64)),
+    Column("leased_until", UtcDateTime),
+    UniqueConstraint("job_id", "attempt", "event", name="uq_deliveries_job_id_attempt_event"),
+    Index(None, "status", "due_at"),
+    Index(None, "job_id", "created_at", "delivery_id"),
 )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.jobs import JobStatus, transcript_id_of
 from storage import specification
+from storage.announcements import forget_deliveries
 from storage.database import Database
 from storage.errors import JobNotFinished, Missing
 from storage.garbage import discard
@@ -95,9 +96,14 @@ class Transcripts:
         """
         async with self._database.writing() as connection:
             job = await _finished_job(connection, owner_id, job_id)
-            query = select(transcripts).where(transcripts.c.owner_id == owner_id, transcripts.c.job_id == job_id)
-            rows = (await connection.execute(query)).mappings().all()
-            return await _drop(connection, rows) + await _forget_job(connection, job)
+            return await forget_results(connection, job)
+
+
+async def forget_results(connection: AsyncConnection, job: RowMapping) -> list[str]:
+    """Let go of all that came of a finished job, whose row is held; the names of the blobs that go with it."""
+    query = select(transcripts).where(transcripts.c.job_id == job["job_id"])
+    rows = (await connection.execute(query)).mappings().all()
+    return await _drop(connection, rows) + await _forget_job(connection, job)
 
 
 async def replace_transcript(connection: AsyncConnection, transcript: TranscriptRow) -> None:
@@ -146,6 +152,7 @@ async def _forget_job(connection: AsyncConnection, job: RowMapping) -> list[str]
     if job["results_deleted_at"] is None:
         names += await _drop_unfinished(connection, job["owner_id"], job_id)
     names += await _drop_fetched_files(connection, job_id)
+    await forget_deliveries(connection, job_id)
     values = {
         "specification": specification.scrub(job["specification"]),
         "metadata": {},

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 SECONDS_BETWEEN_WRITES = 0.5
 SECONDS_BETWEEN_LOOKS = 0.5
+OVER = "The job ran longer than its timeout allows."
 
 _SHARE: dict[Stage, tuple[float, float]] = {
     # Where a stage begins and ends on the way from 0 to 100: recognition takes nearly all of the time.
@@ -36,11 +37,16 @@ class JobObserver:
     runtime: Runtime
     attempt: Attempt
     file_id: str
+    until: float = math.inf
+    """When the job's own time is over, on the monotonic clock."""
     _written_at: float = 0.0
     _written_stage: Stage | None = None
     _looked_at: float = field(default_factory=time.monotonic)
     _cancelled: bool = False
     _deadline: float = math.inf
+
+    def __post_init__(self) -> None:
+        self._deadline = self.until
 
     def progress(self, stage: Stage, fraction: float) -> None:
         """Write the progress when the stage changes, else now and then."""
@@ -54,7 +60,7 @@ class JobObserver:
             self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
 
     def cancelled(self) -> bool:
-        """Whether to stop: the job was cancelled, the step's time is over, or the worker wants to leave."""
+        """Whether to stop: the job was cancelled, its time or the step's is over, or the worker wants to leave."""
         moment = time.monotonic()
         if moment > self._deadline or asked_to_leave():
             return True
@@ -67,21 +73,22 @@ class JobObserver:
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
-        """Give the block that many seconds; a step that stops because they are over has timed out.
+        """Give the block that many seconds, as far as the job has them; a step that outstays them has timed out.
 
         Raises:
             JobTimedOut: then.
 
         """
-        self._deadline = time.monotonic() + seconds
+        self._deadline = min(time.monotonic() + seconds, self.until)
         try:
             yield
         except JobCancelled:
-            if time.monotonic() > self._deadline:
-                raise JobTimedOut("A step took longer than it may.") from None
-            raise
+            moment = time.monotonic()
+            if self._cancelled or moment <= self._deadline:
+                raise
+            raise JobTimedOut(OVER if moment > self.until else "A step took longer than it may.") from None
         finally:
-            self._deadline = math.inf
+            self._deadline = self.until
 
 
 @contextmanager

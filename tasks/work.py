@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -14,13 +16,13 @@ from pipeline.recording import Recording, stored_recording
 from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
-from speech.errors import AttemptSuperseded, JobCancelled, SpeechError, UnexpectedError
+from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, SpeechError, UnexpectedError
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
 from speech.options import TranscribeRequest
 from speech.transcript import Transcript
 from storage.attempts import Attempt
-from tasks.observer import JobObserver
+from tasks.observer import OVER, JobObserver
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +49,13 @@ class FileWork:
     transcript: Transcript
     failure: SpeechError
 
-    def __init__(self, runtime: Runtime, attempt: Attempt, file: JobFile) -> None:
+    def __init__(self, runtime: Runtime, attempt: Attempt, file: JobFile, until: float = math.inf) -> None:
+        """``until``: when the attempt's time is over, on the monotonic clock."""
         self.runtime = runtime
         self.attempt = attempt
         self.file = file
         self.clock = Stopwatch()
-        self.observer = JobObserver(runtime, attempt, file.file_id)
+        self.observer = JobObserver(runtime, attempt, file.file_id, until)
 
     @property
     def request(self) -> TranscribeRequest:
@@ -104,6 +107,13 @@ class FileWork:
                 self._fail(self.failure)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
                 self._fail(self._known(error))
+
+    def out_of_time(self) -> bool:
+        """Whether the job's time is over; then the file has failed, without any work."""
+        if time.monotonic() <= self.observer.until:
+            return False
+        self._fail(JobTimedOut(OVER))
+        return True
 
     def _known(self, error: Exception) -> SpeechError:
         if isinstance(error, SpeechError):

@@ -10,7 +10,7 @@ from api.answers import refusals, shown
 from api.deps import App, Caller
 from api.file_answers import FILE
 from api.ids import FormatName, TranscriptId
-from api.outcomes import subtitles_of
+from api.outcomes import transcript_of
 from api.schemas import TranscriptDetail
 from api.views import transcript_detail
 
@@ -22,11 +22,12 @@ router = APIRouter(prefix="/transcripts", tags=["results"])
     operation_id="get_transcript",
     summary="What a transcript holds",
     response_model=TranscriptDetail,
-    responses=refusals(404, 422),
+    responses=refusals(404, 410, 422),
 )
 async def get_transcript(transcript_id: TranscriptId, parts: App, caller: Caller) -> Response:
     """Language, counts and formats; the words are in the files."""
-    return shown(transcript_detail(await parts.store.transcripts.get(caller.owner_id, transcript_id)))
+    row, _ = await transcript_of(parts, caller.owner_id, transcript_id)
+    return shown(transcript_detail(row))
 
 
 @router.get(
@@ -45,8 +46,8 @@ async def get_transcript_file(
 ) -> Response:
     """Any format, with an ETag and a name for the download."""
     found = downloads.format_named(format)
-    row = await parts.store.transcripts.get(caller.owner_id, transcript_id)
-    file = downloads.Download(row, found, await subtitles_of(parts, row))
+    row, subtitles = await transcript_of(parts, caller.owner_id, transcript_id)
+    file = downloads.Download(row, found, subtitles)
     return await downloads.answer(request, parts.store.blobs, file)
 
 

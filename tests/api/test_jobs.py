@@ -20,7 +20,7 @@ from tests.api.conftest import Desk, begin, complete, opened
 FIELDS = {
     *("job_id", "status", "progress", "stage", "attempt", "current_file", "total_files", "files_failed", "files"),
     *("created_at", "started_at", "completed_at", "expires_at", "queue_position", "priority", "error", "error_code"),
-    *("metadata", "flow_run_id", "flow_run_url", "stale_since"),
+    *("metadata", "flow_run_id", "flow_run_url", "stale_since", "not_before"),
 }
 FILE_FIELDS = {
     *("file_id", "filename", "status", "stage", "progress", "error", "error_code"),
@@ -207,15 +207,20 @@ async def test_what_cannot_be_done_is_refused_by_name(
         {"channels": "split"},
         {"enhance": True},
         {"redact": ["names"]},
-        {"not_before": "2030-01-01T00:00:00Z"},
-        {"timeout": 5},
-        {"webhook_url": "https://a.example/hook"},
-        {"webhook_events": ["cancelled"]},
-        {"expires_in": 60},
     ],
 )
 async def test_what_is_not_offered_yet_is_refused_by_name(desk: Desk, later: dict[str, Any]) -> None:
     assert await refused(desk, file_ids=["a"], **later) == (422, "unsupported_option", list(later))
+
+
+async def test_a_job_may_wait_for_a_year_and_no_longer(desk: Desk, speech: bytes) -> None:
+    file_ids = await desk.upload(("call.flac", speech))
+    waiting = await desk.transcribe(file_ids=file_ids, not_before=(now() + timedelta(days=360)).isoformat())
+    job = await desk.job(waiting)
+    assert (job["status"], job["queue_position"]) == ("queued", None)
+    assert job["not_before"] is not None
+    too_late = (now() + timedelta(days=400)).isoformat()
+    assert await refused(desk, file_ids=file_ids, not_before=too_late) == (422, "invalid_request", ["not_before"])
 
 
 async def test_a_urls_query_is_never_repeated(desk: Desk) -> None:

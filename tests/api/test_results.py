@@ -53,6 +53,19 @@ async def test_every_format_is_rendered_whether_asked_for_or_not(desk: Desk, spe
     assert (await desk.client.get(f"/api/v1/transcripts/{transcript_id}/{name}")).content == answer.content
 
 
+async def test_results_that_have_expired_are_gone_before_anybody_cleans_up(desk: Desk, speech: bytes) -> None:
+    job_id, _ = await finished(desk, speech, "call.flac", expires_in=1e-6)
+    job = await desk.job(job_id)
+    assert job["status"] == "expired"
+    assert job["expires_at"] >= job["completed_at"]
+    transcript_id = job["files"][0]["transcript_id"]
+    for path in (f"/results/{job_id}", f"/results/{job_id}/vtt", f"/results/{job_id}/archive"):
+        assert await problem(desk, path) == (410, "result_expired")
+    for path in (f"/transcripts/{transcript_id}", f"/transcripts/{transcript_id}/vtt"):
+        assert await problem(desk, path) == (410, "result_expired")
+    assert await problem(desk, f"/jobs/{job_id}", "DELETE") == (409, "job_finished")
+
+
 async def test_the_json_result_is_the_contracts(desk: Desk, speech: bytes) -> None:
     job_id, file_ids = await finished(desk, speech, "call.flac")
     body = (await desk.client.get(f"/api/v1/results/{job_id}/json")).json()

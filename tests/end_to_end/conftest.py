@@ -22,8 +22,9 @@ def tiny_en(models_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, tiny_en: Path) -> Iterator[Stack]:
-    """A running product."""
-    with running_stack(tmp_path_factory.mktemp("stack"), models_dir) as running:
+    """A running product, whose webhooks may go to this machine."""
+    hooks = {"webhook_schemes": '["http"]', "webhook_allowed_hosts": '["127.0.0.1"]'}
+    with running_stack(tmp_path_factory.mktemp("stack"), models_dir, **hooks) as running:
         yield running
 
 

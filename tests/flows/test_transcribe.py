@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from speech.errors import ProviderRejected, ProviderUnavailable
+from flows.attempt import begin
+from pipeline.observer import go_on
+from speech.errors import JobCancelled, JobTimedOut, ProviderRejected, ProviderUnavailable
 from speech.jobs import FileStatus
+from tasks.observer import JobObserver
 from tests.flows.conftest import Bench, failing, tries
 
 pytestmark = pytest.mark.prefect
@@ -190,3 +193,21 @@ def test_a_step_whose_database_is_away_is_tried_again(bench: Bench, jfk: Path, m
 
     monkeypatch.setattr(store.files, "get", away_at_first)
     assert ended(bench.run(bench.submitted(file_ids=bench.stored(jfk))))[0] == "COMPLETED"
+
+
+def test_a_job_stops_when_its_time_is_over(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk, jfk.with_name("librivox-0870.flac")), timeout=1e-6)
+    assert ended(bench.run(job)) == ("FAILED", "job_timed_out")
+    found = bench.job(job)
+    assert (found.error_code, found.attempt, tries()) == ("job_timed_out", 1, 0)
+    assert [file.error_code for file in found.files] == ["job_timed_out", "job_timed_out"]
+
+
+def test_a_step_that_outstays_the_jobs_time_has_timed_out(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk), timeout=60)
+    attempt = begin(bench.runtime, job.job_id, 1, "run", again=False)
+    observer = JobObserver(bench.runtime, attempt, job.files[0].file_id, until=0.0)
+    with pytest.raises(JobTimedOut, match="timeout allows"), observer.deadline(3600):
+        go_on(observer)
+    with pytest.raises(JobCancelled):
+        go_on(observer)

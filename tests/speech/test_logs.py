@@ -79,6 +79,7 @@ def test_lines_name_what_they_are_about(written: Lines) -> None:
         ("{'api_key': 'SECRET'}", "{'api_key': '***'}"),
         ("AWS_SECRET_ACCESS_KEY=abcd/ef", "AWS_SECRET_ACCESS_KEY=***"),
         ("hf_SECRETSECRET", "hf_***"),
+        ("whsec_MDEyMzQ1Njc4OTA=", "whsec_***"),
         ("file /data/a b.wav of 3 s: is it mono?", "file /data/a b.wav of 3 s: is it mono?"),
         ("https://h.example/a.mp3", "https://h.example/a.mp3"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from speech.clock import now
 from speech.errors import SpeechError, StorageFull
 from storage.blobs import BlobKeyRefused, Blobs, BlobsUnusable
 from storage.errors import BlobMissing
@@ -347,3 +348,21 @@ def test_writing_while_the_folder_is_being_tidied(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_listing_says_size_and_time(blobs: Blobs) -> None:
+    assert list(blobs.entries("owners")) == []
+    for index in range(5):
+        blobs.write(f"owners/a/{index}/x", b"1" * index)
+    blobs.write("other", b"1")
+    found = {entry.key: entry.size for entry in blobs.entries("owners")}
+    assert found == {f"owners/a/{index}/x": index for index in range(5)}
+    assert all(abs((entry.written_at - now()).total_seconds()) < 60 for entry in blobs.entries())
+    assert blobs.sweep(now()) == (0, 0)
+
+
+def test_a_listing_goes_on_page_by_page(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.bucket_blobs._LISTED", 2)
+    for index in range(5):
+        blobs.write(f"owners/a/{index}", b"1")
+    assert len(list(blobs.entries("owners/a"))) == 5

@@ -1,0 +1,120 @@
+"""What has had its time: expired results, uploads and steps that nobody needs, rows of the day before yesterday.
+
+Each call does one page and says how many went; callers go on until a page is short. Any number of processes may do so
+at once, beside jobs at work: what is to go is asked once more when its row is held.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from speech.jobs import FINISHED, JobStatus
+from storage.database import Database
+from storage.garbage import discard
+from storage.idempotency import KEPT
+from storage.lifetimes import over
+from storage.steps import forget_steps, step_blob
+from storage.tables import files, idempotency, job_files, jobs, steps, workers
+from storage.transcripts import forget_results
+
+PAGE = 100
+_FINISHED = tuple(str(status) for status in FINISHED)
+_WORKERS_KEPT = timedelta(days=1)
+
+
+class Clearance:
+    """Rows that are to go, of every owner; their bytes are noted and go with Garbage.collect."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def expire_results(self) -> int:
+        """Let go of what came of jobs whose time is over; they stay listed as `expired`."""
+        chosen = select(jobs.c.job_id).where(over(now())).order_by(jobs.c.expires_at).limit(PAGE)
+        async with self._database.reading() as connection:
+            due = list((await connection.execute(chosen)).scalars())
+        return sum([await self._expire(job_id) for job_id in due])
+
+    async def drop_unused_files(self, before: datetime) -> int:
+        """Let go of uploads from before then that no job needs."""
+        chosen = select(files.c.file_id).where(_unused(before)).order_by(files.c.file_id).limit(PAGE)
+        async with self._database.reading() as connection:
+            due = list((await connection.execute(chosen)).scalars())
+        return sum([await self._drop_file(file_id, before) for file_id in due])
+
+    async def forget_old_steps(self, before: datetime) -> int:
+        """Let go of the outcomes of steps whose jobs all ended before then."""
+        old = select(steps).join(jobs, jobs.c.job_id == steps.c.job_id).where(_ended_before(before))
+        async with self._database.writing() as connection:
+            page = (await connection.execute(old.order_by(steps.c.job_id).limit(PAGE))).mappings().all()
+            unneeded = {(row["owner_id"], row["step_key"]) for row in page}
+            for owner_id, key in sorted(unneeded):
+                if not await _needed(connection, owner_id, key, before):
+                    await discard(connection, [step_blob(owner_id, key)])
+            for row in page:
+                mine = [steps.c[name] == row[name] for name in ("job_id", "file_id", "step", "step_key")]
+                await connection.execute(delete(steps).where(*mine))
+        return len(page)
+
+    async def forget_answers(self) -> int:
+        """Drop the answers that are remembered for idempotency keys, when their time is over."""
+        async with self._database.writing(durable=False) as connection:
+            old = idempotency.c.created_at < now() - KEPT
+            return (await connection.execute(delete(idempotency).where(old))).rowcount
+
+    async def forget_workers(self) -> int:
+        """Drop workers that were not heard of for a day."""
+        async with self._database.writing(durable=False) as connection:
+            silent = workers.c.beat_at < now() - _WORKERS_KEPT
+            return (await connection.execute(delete(workers).where(silent))).rowcount
+
+    async def _expire(self, job_id: str) -> int:
+        held = select(jobs).where(jobs.c.job_id == job_id, over(now())).with_for_update()
+        async with self._database.writing() as connection:
+            row = (await connection.execute(held)).mappings().first()
+            if row is None:  # somebody else was quicker, or the job runs again
+                return 0
+            await forget_results(connection, row)
+            await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(status=str(JobStatus.EXPIRED)))
+        return 1
+
+    async def _drop_file(self, file_id: str, before: datetime) -> int:
+        # Held first and asked after: a job that is being accepted with it was there first, or comes too late.
+        held = select(files).where(files.c.file_id == file_id).with_for_update()
+        still = select(files.c.file_id).where(files.c.file_id == file_id, _unused(before))
+        async with self._database.writing() as connection:
+            row = (await connection.execute(held)).mappings().first()
+            if row is None or (await connection.execute(still)).first() is None:
+                return 0
+            await discard(connection, [row["blob_key"]] if row["blob_key"] else [])
+            await forget_steps(connection, file_id=file_id)
+            await connection.execute(delete(files).where(files.c.file_id == file_id))
+        return 1
+
+
+def _unused(before: datetime) -> ColumnElement[bool]:
+    using = (
+        select(job_files.c.job_id)
+        .join(jobs, jobs.c.job_id == job_files.c.job_id)
+        .where(job_files.c.file_id == files.c.file_id, jobs.c.status != str(JobStatus.EXPIRED))
+    )
+    return and_(files.c.source_url.is_(None), files.c.created_at < before, ~using.exists())
+
+
+def _ended_before(before: datetime) -> ColumnElement[bool]:
+    return and_(jobs.c.status.in_(_FINISHED), jobs.c.completed_at < before)
+
+
+async def _needed(connection: AsyncConnection, owner_id: str, key: str, before: datetime) -> bool:
+    """Whether a job that is at work or ended lately made or used the outcome."""
+    younger = or_(jobs.c.status.not_in(_FINISHED), jobs.c.completed_at >= before)
+    using = (
+        select(steps.c.job_id)
+        .join(jobs, jobs.c.job_id == steps.c.job_id)
+        .where(steps.c.owner_id == owner_id, steps.c.step_key == key, younger)
+    )
+    return bool((await connection.execute(select(exists(using)))).scalar_one())

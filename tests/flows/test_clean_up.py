@@ -1,0 +1,64 @@
+"""The clean-up as Prefect runs it: all parts, a report of counts, and parts that fail alone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import State, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+from flows.clean_up import clean_up
+from orchestration.environment import prefect_settings
+from orchestration.internals import run_to_its_end
+from speech.clock import now
+from speech.jobs import JobStatus
+from storage.errors import DatabaseUnusable
+from storage.projection import Projection
+from tests.flows.conftest import Bench
+
+pytestmark = pytest.mark.prefect
+
+
+def cleaned(bench: Bench) -> tuple[State[Any] | None, str]:
+    """The flow's end, and the artifact that it left."""
+
+    def run() -> tuple[State[Any] | None, str]:
+        with prefect_settings(bench.runtime.settings), get_client(sync_client=True) as client:
+            flow_run = client.create_flow_run(clean_up)
+            state = run_to_its_end(clean_up, flow_run)
+            of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
+            (artifact,) = client.read_artifacts(artifact_filter=of_run)
+            return state, str(artifact.data)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
+def test_it_says_what_it_removed_and_names_nothing(bench: Bench, jfk: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk), expires_in=1e-6, output_formats=["vtt"])
+    bench.run(job)
+    done = Projection(JobStatus.COMPLETED, observed_at=now())
+    assert bench.runtime.wait(bench.runtime.store.jobs.project(job.job_id, 1, done))
+    state, artifact = cleaned(bench)
+    assert state is not None
+    assert state.is_completed(), state.message
+    for part in ("expired_results", "unused_files", "steps", "blobs", "orphans", "idempotency_keys", "flow_runs"):
+        assert part in artifact
+    assert "'what': 'expired_results', 'removed': 1" in artifact.replace('"', "'")
+    assert job.job_id not in artifact
+    assert "jfk" not in artifact
+
+
+def test_a_part_that_fails_keeps_no_other_from_its_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> int:
+        raise DatabaseUnusable("It is away.")
+
+    monkeypatch.setattr(bench.runtime.store.clearance, "expire_results", broken)
+    state, artifact = cleaned(bench)
+    assert state is not None
+    assert state.is_failed()
+    assert state.message == "Not done, and due again next time: expired_results."
+    assert "orphans" in artifact

@@ -1,0 +1,111 @@
+"""Deliveries on both databases: one for each end of an attempt, due until somebody took it, and only its owner's."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from speech.clock import now
+from speech.jobs import JobStatus
+from storage.deliveries import Deliveries
+from storage.errors import Missing
+from storage.projection import Projection
+from storage.store import Store
+from tests.storage.conftest import OWNER, Desk
+
+HOOK = "https://user@host/hook?key=planted-secret"
+
+
+def over(status: JobStatus) -> Projection:
+    return Projection(status, observed_at=now() + timedelta(seconds=1))
+
+
+async def test_an_end_is_announced_once_and_a_further_attempts_end_too(store: Store, desk: Desk) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    assert await store.deliveries.due() == []
+    await asyncio.gather(*(store.jobs.project(job.job_id, 1, over(JobStatus.FAILED)) for _ in range(3)))
+    (first,) = await store.deliveries.due()
+    again = await store.attempts.begin(job.job_id, 1, "run", reopen=True)
+    await desk.done(again)
+    await store.jobs.project(job.job_id, 1, over(JobStatus.COMPLETED))
+    found, _ = await store.deliveries.list(OWNER, job.job_id)
+    assert [delivery.event for delivery in found] == ["completed", "failed"]
+    assert found[1].delivery_id == first.delivery_id != found[0].delivery_id
+    assert {delivery.url for delivery in found} == {"https://host/hook"}
+
+
+async def test_only_what_was_asked_for_is_announced(store: Store, desk: Desk) -> None:
+    asked = await desk.job(webhook_url=HOOK, webhook_events=["cancelled"])
+    not_asked = await desk.job(webhook_url=HOOK)
+    for job in (asked, not_asked, await desk.job()):
+        await store.jobs.request_cancel(OWNER, job.job_id)
+    (delivery,) = (await store.deliveries.list(OWNER, asked.job_id))[0]
+    assert delivery.event == "cancelled"
+    assert (await store.deliveries.list(OWNER, not_asked.job_id))[0] == []
+
+
+async def test_a_completed_run_without_a_result_is_announced_as_failed(store: Store, desk: Desk) -> None:
+    job, _ = await desk.running(webhook_url=HOOK, webhook_events=["failed"])
+    await store.jobs.project(job.job_id, 1, over(JobStatus.COMPLETED))
+    (due,) = await store.deliveries.due()
+    claimed = await store.deliveries.claim(due.delivery_id)
+    assert claimed is not None
+    assert (claimed.event, claimed.data["status"], claimed.data["error_code"]) == ("failed", "failed", "no_result")
+    assert claimed.url == HOOK
+
+
+async def test_every_try_has_a_run_of_its_own(store: Store, desk: Desk) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+    (first,) = await store.deliveries.due()
+    await store.deliveries.dispatched(first)
+    assert await store.deliveries.due() == []
+    claimed = await store.deliveries.claim(first.delivery_id)
+    assert claimed is not None
+    await store.deliveries.failed(claimed, 500, "It answered 500.", 0.0)
+    (second,) = await store.deliveries.due()
+    assert second.run_key != first.run_key
+    await store.deliveries.dispatched(first)  # whoever made the first run says so late
+    assert await store.deliveries.due() == [second]
+    await store.deliveries.redeliver(OWNER, job.job_id, first.delivery_id)
+    (third,) = await store.deliveries.due()
+    assert third.run_key not in (first.run_key, second.run_key)
+
+
+async def test_of_many_who_claim_one_has_it(store: Store, desk: Desk) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+    (due,) = await store.deliveries.due()
+    others = [Deliveries(store.database).claim(due.delivery_id) for _ in range(5)]
+    assert sum(claimed is not None for claimed in await asyncio.gather(*others)) == 1
+
+
+async def test_pages_and_owners(store: Store, desk: Desk) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    for _ in range(3):
+        await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+        await store.attempts.begin(job.job_id, 1, "run", reopen=True)
+    first, cursor = await store.deliveries.list(OWNER, job.job_id, limit=2)
+    rest, last = await store.deliveries.list(OWNER, job.job_id, limit=2, cursor=cursor)
+    assert (len(first), len(rest), last) == (2, 1, None)
+    assert len({delivery.delivery_id for delivery in first + rest}) == 3
+    await desk.add_owner("other")
+    with pytest.raises(Missing):
+        await store.deliveries.list("other", job.job_id)
+    with pytest.raises(Missing):
+        await store.deliveries.redeliver("other", job.job_id, first[0].delivery_id)
+
+
+async def test_an_owner_has_one_secret_however_many_ask_first(store: Store, desk: Desk) -> None:
+    asked = await asyncio.gather(*(store.webhook_secrets.signing(OWNER) for _ in range(4)))
+    assert len({secret for (secret,) in asked}) == 1
+    made, new = await store.webhook_secrets.make(OWNER, 0)
+    assert await store.webhook_secrets.signing(OWNER) == [new]
+    with pytest.raises(Missing):
+        await store.webhook_secrets.revoke("other", made.secret_id)
+    await store.webhook_secrets.revoke(OWNER, made.secret_id)
+    (another,) = await store.webhook_secrets.signing(OWNER)
+    assert another not in (new, asked[0][0])
+    assert len(await store.webhook_secrets.list(OWNER)) == 3
