@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from speech.errors import JobCancelled
 
@@ -22,29 +22,41 @@ def waited() -> float:
     return getattr(_own, "waited", 0.0)
 
 
-class Line:
-    """Waiters in the order in which they came: only the first may go on, and only when it is ready."""
+def _who_came_first(tickets: Sequence[Any]) -> Any:
+    return tickets[0]
 
-    def __init__(self, changed: threading.Condition) -> None:
+
+class Line:
+    """Waiters, in the order in which they came: one alone may go on, the first, and only when it is ready.
+
+    ``next_of`` may choose another one than the first.
+    """
+
+    def __init__(self, changed: threading.Condition, next_of: Callable[[Sequence[Any]], Any] = _who_came_first) -> None:
         self._changed = changed
-        self._tickets: deque[object] = deque()
+        self._next_of = next_of
+        self._tickets: list[Any] = []
 
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def pass_through(self, ready: Callable[[], bool], cancelled: Cancelled | None) -> None:
+    def pass_through(
+        self, ready: Callable[[], bool], cancelled: Cancelled | None, ticket: object | None = None
+    ) -> None:
         """Wait for one's turn and for ``ready``, which is asked under the condition's lock and takes what it finds.
+
+        ``ticket`` is what ``next_of`` is shown of this waiter.
 
         Raises:
             JobCancelled: when ``cancelled`` says so first. It is asked without the lock, since it may be slow.
 
         """
-        ticket = object()
+        ticket = ticket if ticket is not None else object()
         with self._changed:
             self._tickets.append(ticket)
         began = time.perf_counter()
         try:
-            wait_until(self._changed, lambda: self._tickets[0] is ticket and ready(), cancelled)
+            wait_until(self._changed, lambda: self._next_of(self._tickets) is ticket and ready(), cancelled)
         finally:
             _own.waited = waited() + time.perf_counter() - began
             with self._changed:

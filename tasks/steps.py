@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.tasks import exponential_backoff
 
+from engine.slots import standing
 from pipeline.assemble import assemble as assemble_transcript
 from pipeline.fetch import fetch as fetch_file
 from pipeline.observer import go_on
@@ -98,7 +99,7 @@ def recognise(work: FileWork) -> None:
     work.observer.progress(Stage.TRANSCRIBING, 0.0)
     registry = work.runtime.registry
     options = registry.check(work.request)
-    with work.clock.stage("transcribe"):
+    with work.clock.stage("transcribe"), standing(work.standing):
         work.recognised = recognise_recording(
             work.recording,
             work.prepared,

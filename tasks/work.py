@@ -10,6 +10,7 @@ from functools import cached_property, partial
 
 import structlog
 
+from engine.slots import Standing
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised
 from pipeline.recording import Recording, stored_recording
@@ -22,6 +23,7 @@ from speech.logs import about
 from speech.options import TranscribeRequest
 from speech.transcript import Transcript
 from storage.attempts import Attempt
+from storage.submission import RANKS
 from tasks.observer import OVER, JobObserver
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,11 @@ class FileWork:
     def owner_id(self) -> str:
         """Whose job it is."""
         return self.attempt.job.owner_id
+
+    @property
+    def standing(self) -> Standing:
+        """Whose turn on the device it is, beside other jobs."""
+        return Standing(RANKS[self.attempt.job.priority], self.owner_id)
 
     @cached_property
     def steps(self) -> KeptSteps:

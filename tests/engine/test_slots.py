@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.slots import Slots
+from engine.slots import LIVE, Slots, Standing, standing
 from speech.errors import JobCancelled
 from tests.engine.conftest import PATIENCE
 
@@ -129,3 +129,46 @@ def test_a_turn_ends_with_an_error_too() -> None:
 def test_a_device_without_slots_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Slots(0)
+
+
+def _served(slots: Slots, asked: list[Standing], threads: ThreadPoolExecutor, settle: Settle) -> list[Standing]:
+    """The order in which those who asked while the device was taken were served."""
+    order: list[Standing] = []
+
+    def work(of: Standing) -> None:
+        with standing(of), slots.turn():
+            order.append(of)
+
+    with slots.turn():
+        waiting = []
+        for number, of in enumerate(asked):
+            waiting.append(threads.submit(work, of))
+            settle(lambda number=number: slots.waiting == number + 1)
+    for done in waiting:
+        done.result(PATIENCE)
+    return order
+
+
+def test_the_most_urgent_goes_first(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    low, express, later, sooner = Standing(2), Standing(0), Standing(LIVE, deadline=9.0), Standing(LIVE, deadline=3.0)
+    assert _served(Slots(1), [low, express, later, sooner], threads, settle) == [sooner, later, express, low]
+
+
+def test_owners_have_fair_shares_whoever_has_more_to_do(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    moments = iter(range(1000))
+    slots = Slots(1, clock=lambda: float(next(moments)))  # every call takes one second
+    many, few = Standing(1, "many"), Standing(1, "few")
+    order = _served(slots, [many, many, many, many, few, few], threads, settle)
+    assert order == [many, few, many, few, many, many]
+
+
+def test_who_was_away_has_saved_up_nothing(threads: ThreadPoolExecutor, settle: Settle) -> None:
+    moments = iter(range(1000))
+    slots = Slots(1, clock=lambda: float(next(moments)))
+    here, back = Standing(1, "here"), Standing(1, "back")
+    with standing(here):
+        for _ in range(5):
+            with slots.turn():
+                pass
+    order = _served(slots, [here, here, back, back], threads, settle)
+    assert order == [here, back, here, back]
