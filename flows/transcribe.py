@@ -10,12 +10,12 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.attempt import begin, conclude, give_up, unfinished
-from orchestration.handover import asked_to_leave, let_go
+from orchestration.handover import asked_to_leave, let_go, postpone
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.logs import about
 from tasks.current import current
 from tasks.steps import assemble, fetch, prepare, recognise, render
-from tasks.work import FileWork
+from tasks.work import FileWork, MustWait
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +46,8 @@ def run(job_id: str, submission: int) -> State[Any]:
     try:
         for work in unfinished(runtime, attempt):
             transcribe_file(work)
+    except MustWait as reason:
+        postpone(reason.seconds, "The provider asks to wait.")
     except JobCancelled:
         if asked_to_leave():
             let_go("The worker is leaving; the run goes back to the queue.")

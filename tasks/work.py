@@ -17,7 +17,7 @@ from pipeline.recording import Recording, stored_recording
 from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
-from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, SpeechError, UnexpectedError
+from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, ProviderError, SpeechError, UnexpectedError
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
 from speech.options import TranscribeRequest
@@ -29,8 +29,23 @@ from tasks.observer import OVER, JobObserver
 log = structlog.get_logger(__name__)
 
 
+LONGEST_WAIT_HERE = 5.0
+"""Seconds for which a run waits where it is; who is told to wait longer gives its place back meanwhile."""
+LONGEST_WAIT = 3600.0
+MOST_ATTEMPTS = 20
+"""Attempts at a job after which a provider that asks to wait is not waited for any more."""
+
+
+class MustWait(Exception):
+    """A provider asks for ``seconds`` of patience: the run is to go on after them."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 class StepFailed(Exception):
-    """What Prefect hears of a step that failed: the code, and whether to try again. The words stay with us."""
+    """What Prefect hears of a step that failed: the code, and whether to try again here. The words stay with us."""
 
     def __init__(self, code: str = SpeechError.code, retryable: bool = False) -> None:
         super().__init__(code, retryable)
@@ -100,7 +115,7 @@ class FileWork:
             self.failure = self._known(error)
         else:
             return
-        raise StepFailed(self.failure.code, self.failure.retryable)
+        raise StepFailed(self.failure.code, self.failure.retryable and asked_to_wait(self.failure) <= LONGEST_WAIT_HERE)
 
     @contextmanager
     def failing_alone(self) -> Iterator[None]:
@@ -111,7 +126,7 @@ class FileWork:
             except (JobCancelled, AttemptSuperseded):
                 raise
             except StepFailed:
-                self._fail(self.failure)
+                self._wait_or_fail(self.failure)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
                 self._fail(self._known(error))
 
@@ -128,6 +143,18 @@ class FileWork:
         log.error("unexpected error in a step", exc_info=error)
         return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
 
+    def _wait_or_fail(self, error: SpeechError) -> None:
+        """Have the run run again later when the provider said when; nothing is repeated then that was finished.
+
+        Raises:
+            MustWait: then.
+
+        """
+        seconds = asked_to_wait(error)
+        if LONGEST_WAIT_HERE < seconds <= LONGEST_WAIT and error.retryable and self.attempt.number < MOST_ATTEMPTS:
+            raise MustWait(seconds)
+        self._fail(error)
+
     def _fail(self, error: SpeechError) -> None:
         failed = self.runtime.store.attempts.file_failed(
             self.attempt, self.file.file_id, error.code, error.message, providers_tried=self._tried()
@@ -141,3 +168,8 @@ class FileWork:
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)
         self.runtime.wait(note(key.step, key.name))
+
+
+def asked_to_wait(error: SpeechError) -> float:
+    """For how many seconds a provider asks to be left alone; 0 when it does not say."""
+    return (error.retry_after or 0.0) if isinstance(error, ProviderError) else 0.0

@@ -15,6 +15,7 @@ from audio.samples import Samples
 from engine.engine import Engine
 from flows.transcribe import transcribe
 from orchestration.environment import prefect_settings
+from orchestration.handover import Parting, expect_parting
 from orchestration.internals import run_to_its_end
 from pipeline.runtime import Runtime
 from providers.base import RecognitionOptions, Watch
@@ -51,6 +52,8 @@ class Bench:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.parting = Parting()
+        """What the last run told its worker as it let go."""
 
     def stored(self, *paths: Path, owner_id: str = "default") -> list[str]:
         """Files as an upload leaves them."""
@@ -85,6 +88,7 @@ class Bench:
         parameters = {"job_id": job.job_id, "submission": submission}
         with prefect_settings(self.runtime.settings), get_client(sync_client=True) as client:
             flow_run = client.create_flow_run(transcribe, parameters=parameters)
+            self.parting = expect_parting()
             return run_to_its_end(transcribe, flow_run)
 
 

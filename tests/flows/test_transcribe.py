@@ -9,8 +9,8 @@ import pytest
 
 from flows.attempt import begin
 from pipeline.observer import go_on
-from speech.errors import JobCancelled, JobTimedOut, ProviderRejected, ProviderUnavailable
-from speech.jobs import FileStatus
+from speech.errors import JobCancelled, JobTimedOut, ProviderRejected, ProviderUnavailable, RateLimited
+from speech.jobs import FileStatus, JobStatus
 from tasks.observer import JobObserver
 from tests.flows.conftest import Bench, failing, tries
 
@@ -211,3 +211,24 @@ def test_a_step_that_outstays_the_jobs_time_has_timed_out(bench: Bench, jfk: Pat
         go_on(observer)
     with pytest.raises(JobCancelled):
         go_on(observer)
+
+
+def test_a_provider_that_asks_to_wait_longer_gets_its_time_and_holds_no_place(bench: Bench, jfk: Path) -> None:
+    failing(RateLimited("Slower.", "scripted", 60.0))
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    assert bench.run(job) is None
+    assert (bench.parting.wait_seconds, tries()) == (60.0, 1)
+    assert bench.job(job).status is JobStatus.PROCESSING
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_completed()
+    assert (bench.job(job).attempt, tries()) == (2, 2)
+
+
+def test_who_asks_to_wait_for_days_is_not_waited_for(bench: Bench, jfk: Path) -> None:
+    failing(RateLimited("Tomorrow.", "scripted", 86_400.0))
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    state = bench.run(job)
+    assert state is not None
+    assert state.message == "rate_limited"
+    assert tries() == 1
