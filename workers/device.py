@@ -72,6 +72,9 @@ class DeviceProcess:
                 first = await read(reader)
         except TimeoutError:
             first = None
+        except asyncio.CancelledError:
+            await child._end_process()
+            raise
         if not isinstance(first, Ready):
             await child._end_process()
             raise DeviceFailed(f"A device process did not start (exit {process.returncode}); its log says why.")

@@ -72,13 +72,14 @@ class PoolService:
         async with open_client(self.settings) as client, AsyncExitStack() as held:
             store = Store.open(self.settings)
             held.push_async_callback(store.close)
-            if not await self._find_pool(client, store, stop):
-                return
             self.chores.threads.open()
             held.callback(self.chores.threads.close)
             held.push_async_callback(self.devices.close)
-            await self.devices.open()
-            await self._serve(client, store, stop)
+            # Processes take seconds to start, and Prefect may take longer: beside each other.
+            starting = await held.enter_async_context(beside(self.devices.open()))
+            if await self._find_pool(client, store, stop):
+                await starting
+                await self._serve(client, store, stop)
 
     async def _serve(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> None:
         affinity = Affinity(store, self.worker_id, self.settings.work_pool, self.settings.model_idle_seconds)
