@@ -177,7 +177,7 @@ class IngestObjects:
         more = len(rows) > limit
         return found, cursors.encode(Position(found[-1].created_at, found[-1].object_id)) if more else None
 
-    async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> list[Ended]:
+    async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> Sequence[Ended]:
         """Objects of a source whose jobs have ended and that were not seen to, in the order of their ids."""
         query = (
             select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code, jobs.c.results_deleted_at)
@@ -277,7 +277,7 @@ def _object(row: RowMapping) -> IngestObject:
 
 
 def _ended(row: Any) -> Ended:
-    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    mapping = row._mapping
     return Ended(
         found=_object({name: mapping[ingest_objects.c[name]] for name in IngestObject.__dataclass_fields__}),  # type: ignore[arg-type]
         job_status=JobStatus(mapping[jobs.c.status]) if mapping[jobs.c.status] else None,

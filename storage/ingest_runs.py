@@ -72,7 +72,7 @@ class IngestRuns:
             known: str | None = (await connection.execute(select(ingest_runs.c.run_id).where(mine))).scalar()
             if known is not None:
                 return known
-            row = {
+            row: dict[str, Any] = {
                 "run_id": new_id(),
                 "ingest_id": ingest.ingest_id,
                 "owner_id": ingest.owner_id,

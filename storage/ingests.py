@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,9 +78,7 @@ class Ingests:
     async def named(self, ingest_id: str) -> Ingest:
         """The source, whoever owns it: for its own run, which knows ids alone. Missing(ingest_not_found)."""
         async with self._database.reading() as connection:
-            row = (
-                (await connection.execute(select(ingests).where(ingests.c.ingest_id == ingest_id))).mappings().first()
-            )
+            row = (await connection.execute(select(ingests).where(ingests.c.ingest_id == ingest_id))).mappings().first()
         if row is None:
             raise missing(ingest_id)
         return _ingest(row)
@@ -134,7 +132,7 @@ class Ingests:
         async with self._database.writing() as connection:
             await connection.execute(update(ingests).where(same, newer).values(watermark=watermark))
 
-    async def wanted(self, limit: int = 100) -> list[WantedRun]:
+    async def wanted(self, limit: int = 100) -> Sequence[WantedRun]:
         """Runs that somebody asked for and that Prefect was not told of; several askings make one run."""
         query = select(ingests.c.ingest_id, ingests.c.runs_wanted).where(ingests.c.runs_wanted > ingests.c.runs_made)
         async with self._database.reading() as connection:
@@ -147,7 +145,7 @@ class Ingests:
         async with self._database.writing() as connection:
             await connection.execute(update(ingests).where(mine).values(runs_made=run.number))
 
-    async def to_settle(self, pause: float, limit: int = 100) -> list[str]:
+    async def to_settle(self, pause: float, limit: int = 100) -> Sequence[str]:
         """Sources with objects whose jobs have ended, but for those that were seen to in the last ``pause`` seconds."""
         ended = (
             select(ingest_objects.c.object_id)
@@ -162,16 +160,14 @@ class Ingests:
         rested = or_(ingests.c.settled_at.is_(None), ingests.c.settled_at < now() - timedelta(seconds=pause))
         async with self._database.reading() as connection:
             rows = await connection.execute(select(ingests.c.ingest_id).where(rested, ended).limit(limit))
-            return list(rows.scalars())
+            return rows.scalars().all()
 
     async def settling(self, ingest_id: str) -> None:
         """Prefect was asked for a run that sees to jobs that have ended."""
         async with self._database.writing(durable=False) as connection:
-            await connection.execute(
-                update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=now())
-            )
+            await connection.execute(update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=now()))
 
-    async def schedules(self) -> list[Schedule]:
+    async def schedules(self) -> Sequence[Schedule]:
         """Of every owner: when Prefect is to start which source's runs."""
         query = select(ingests.c.ingest_id, ingests.c.schedule, ingests.c.timezone).where(
             ingests.c.enabled.is_(True), ingests.c.schedule.is_not(None)
@@ -223,9 +219,7 @@ def _looks_elsewhere(before: Mapping[str, Any], after: Mapping[str, Any]) -> boo
     return any(before.get(name) != after[name] for name in ("url", "pattern", "mode", "manifest"))
 
 
-async def _find(
-    connection: AsyncConnection, owner_id: str, ingest_id: str, *, lock: bool = False
-) -> RowMapping | None:
+async def _find(connection: AsyncConnection, owner_id: str, ingest_id: str, *, lock: bool = False) -> RowMapping | None:
     query = select(ingests).where(ingests.c.ingest_id == ingest_id, ingests.c.owner_id == owner_id)
     return (await connection.execute(query.with_for_update() if lock else query)).mappings().first()
 
