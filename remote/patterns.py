@@ -1,14 +1,13 @@
 """Which names a pattern means: as shells read it, in time that grows with the name and never faster.
 
-``*.wav`` is of the name alone, at any depth. A pattern with a slash is of the whole path below the prefix, part by part;
-``**`` stands for any number of parts, none too.
+``*.wav`` is of the name alone, at any depth. A pattern with a slash is of the whole path below the prefix, part by
+part; ``**`` stands for any number of parts, none too.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -20,12 +19,17 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
-    @lru_cache(maxsize=None)
-    def fits(at: int, part: int) -> bool:
-        if at == len(pattern):
-            return part == len(path)
-        if pattern[at] == "**":
-            return fits(at + 1, part) or (part < len(path) and fits(at, part + 1))
-        return part < len(path) and fnmatch.fnmatchcase(path[part], pattern[at]) and fits(at + 1, part + 1)
+    reached = _resting(pattern, {0})
+    for part in path:
+        staying = {at for at in reached if at < len(pattern) and pattern[at] == "**"}
+        going = {at + 1 for at in reached - staying if at < len(pattern) and fnmatch.fnmatchcase(part, pattern[at])}
+        reached = _resting(pattern, staying | going)
+    return len(pattern) in reached
 
-    return fits(0, 0)
+
+def _resting(pattern: Sequence[str], reached: set[int]) -> set[int]:
+    """Where one is as well, since ``**`` may stand for nothing."""
+    for at, part in enumerate(pattern):
+        if at in reached and part == "**":
+            reached = reached | {at + 1}
+    return reached

@@ -111,6 +111,17 @@ class IngestObjects:
             known = await _known(connection, owner_id, met)
         return [one for one in met if one.place_version not in known]
 
+    async def came_back(self, ingest: Ingest, met: Sequence[Met]) -> None:
+        """See once more to those of this source that were moved away and lie there again, the same bytes."""
+        mine = (
+            (ingest_objects.c.ingest_id == ingest.ingest_id)
+            & ingest_objects.c.place_version.in_([one.place_version for one in met])
+            & (ingest_objects.c.status == str(ObjectStatus.DONE))
+        )
+        values = {"status": str(ObjectStatus.SUBMITTED), "settled_at": None}
+        async with self._database.writing() as connection:
+            await connection.execute(update(ingest_objects).where(mine).values(values))
+
     async def take(self, ingest: Ingest, met: Sequence[Met], *, max_unfinished: int) -> Taken:
         """Give each of them its row and its job, all or none; Missing when the source was deleted.
 

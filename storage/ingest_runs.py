@@ -35,7 +35,7 @@ class Counts:
     tried_again: int = 0
     quarantined: int = 0
     postponed: int = 0
-    queue_full: bool = False
+    queue_full: int = 0
 
     def plus(self, **more: int) -> Counts:
         """With these added."""
@@ -65,13 +65,20 @@ class IngestRuns:
         self._database = database
 
     async def begin(self, ingest: Ingest, flow_run_id: str | None) -> str:
-        """Note that a run begins; its id. A flow run that starts again goes on under the same one. Missing."""
-        mine = (ingest_runs.c.ingest_id == ingest.ingest_id) & (ingest_runs.c.flow_run_id == flow_run_id)
+        """Note that a run begins; its id. A flow run that starts again goes on under the same one. Missing.
+
+        Others that are said to be at work have died, or will say yet how they went.
+        """
+        all_of_it = ingest_runs.c.ingest_id == ingest.ingest_id
+        mine = all_of_it & (ingest_runs.c.flow_run_id == flow_run_id)
+        lost = {"status": str(RunStatus.FAILED), "error": "The run came to no end.", "error_code": "run_lost"}
         async with self._database.writing() as connection:
             await hold(connection, ingest.ingest_id)
             known: str | None = (await connection.execute(select(ingest_runs.c.run_id).where(mine))).scalar()
             if known is not None:
                 return known
+            running = all_of_it & (ingest_runs.c.status == str(RunStatus.RUNNING))
+            await connection.execute(update(ingest_runs).where(running).values(**lost, ended_at=now()))
             row: dict[str, Any] = {
                 "run_id": new_id(),
                 "ingest_id": ingest.ingest_id,
