@@ -41,7 +41,7 @@ async def checked_request(body: Any, parts: Parts) -> TranscribeRequest:
     except ValidationError as error:
         raise invalid_request(error) from None
     _check_inputs(request)
-    _check_metadata(request)
+    check_metadata(request)
     _check_times(request)
     _check_webhook(request)
     _check_offered(request)
@@ -63,7 +63,8 @@ def _check_inputs(request: TranscribeRequest) -> None:
             raise InvalidRequest(f"{field} names the same recording twice.", errors)
 
 
-def _check_metadata(request: TranscribeRequest) -> None:
+def check_metadata(request: TranscribeRequest) -> None:
+    """InvalidRequest when ``metadata`` is too large."""
     if len(json.dumps(request.metadata, ensure_ascii=False).encode()) > METADATA_BYTES:
         message = f"metadata may have {METADATA_BYTES} bytes at most."
         raise InvalidRequest(message, [FieldError("metadata", message, "too_long")])
