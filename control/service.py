@@ -97,7 +97,7 @@ class Candidate:
 
     async def _hold_office(self, since: float) -> None:
         log.info("control begins", holder=self.holder)
-        working = asyncio.create_task(Office(self.settings, self.store, self.deployment, self.ingests).work())
+        working = asyncio.create_task(Office(self.settings, self.store, self.deployment, ingests=self.ingests).work())
         try:
             await self._renew(working, since)
         finally:

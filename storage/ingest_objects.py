@@ -102,8 +102,10 @@ class Taken:
 class IngestObjects:
     """The objects of a database's sources."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, results_kept: float = 0) -> None:
+        """``results_kept``: seconds that results stay when a source does not say; 0: for ever."""
         self._database = database
+        self._results_kept = results_kept
 
     async def unknown(self, owner_id: str, met: Sequence[Met]) -> list[Met]:
         """Those that no source of the owner has met before."""
@@ -151,6 +153,7 @@ class IngestObjects:
             request,
             max_unfinished=max_unfinished,
             job_id=row["job_id"],
+            results_kept=self._results_kept,
             names={url: shown_name(one.url)},
         )
 

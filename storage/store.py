@@ -46,7 +46,7 @@ class Store:
         self.installation = Installation(database)
         self.idempotency = Idempotency(database)
         self.ingests = Ingests(database)
-        self.ingest_objects = IngestObjects(database)
+        self.ingest_objects = IngestObjects(database, results_kept=results_kept)
         self.ingest_runs = IngestRuns(database)
         self.garbage = Garbage(database, blobs)
         self.clearance = Clearance(database)

@@ -28,9 +28,9 @@ from api.ingest_schemas import (
 from api.paging import Cursor, Limit
 from api.problems import invalid_request
 from api.refusals import FieldError, InvalidRequest
-from api.submission import check_metadata
-from speech.addresses import API
+from api.submission import check_defaults
 from pipeline.ingest_check import check_ingest
+from speech.addresses import API
 from speech.ingestion import IngestOptions, ObjectStatus
 
 router = APIRouter(prefix="/ingests", tags=["ingests"])
@@ -63,7 +63,7 @@ async def _checked(parts: Parts, owner_id: str, body: Any) -> IngestOptions:
         options = IngestOptions.model_validate(body)
     except ValidationError as error:
         raise invalid_request(error) from None
-    check_metadata(options.request)
+    check_defaults(options.request, parts)
     # The registry looks at the disk for models, and may import a provider's file.
     await to_thread.run_sync(check_ingest, options, owner_id, parts.ingest_stores, parts.registry)
     return options
