@@ -22,10 +22,11 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import catalogue, files, jobs, probes, reference, results, transcripts, uploads, webhooks
+from api.routes import catalogue, files, ingests, jobs, probes, reference, results, transcripts, uploads, webhooks
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
+from remote.stores import AllowedStores
 from speech.addresses import API
 from speech.settings import Settings
 from storage.store import Store
@@ -60,7 +61,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, results, transcripts, webhooks, catalogue, probes):
+    for routes in (uploads, files, jobs, results, transcripts, ingests, webhooks, catalogue, probes):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)
@@ -87,6 +88,7 @@ def _parts(settings: Settings, store: Store, registry: Registry) -> Parts:
         registry=registry,
         url_rules=UrlRules.from_settings(settings),
         webhook_rules=UrlRules.for_webhooks(settings),
+        ingest_stores=AllowedStores.from_settings(settings),
         prober=Prober(settings, store.blobs),
         health=HealthChecks(settings, store, registry),
         freshness=Freshness(store),

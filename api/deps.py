@@ -15,6 +15,7 @@ from api.principal import KnownKeys, Principal, identify
 from api.prober import Prober
 from providers.registry import Registry
 from remote.guard import UrlRules
+from remote.stores import AllowedStores
 from speech.settings import Settings
 from storage.store import Store
 
@@ -34,6 +35,7 @@ class Parts:
     registry: Registry
     url_rules: UrlRules
     webhook_rules: UrlRules
+    ingest_stores: AllowedStores
     prober: Prober
     health: HealthChecks
     freshness: Freshness

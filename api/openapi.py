@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.problems import Problem
+from speech.ingestion import IngestOptions
 from speech.options import TranscribeRequest
 
 TITLE = "World of ASR"
@@ -27,6 +28,7 @@ TAGS = [
     {"name": "files", "description": "Recordings that this server holds."},
     {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped."},
     {"name": "results", "description": "Words with times, in any format."},
+    {"name": "ingests", "description": "Buckets and folders that recordings are taken from, on a schedule."},
     {"name": "catalogue", "description": "What can be asked for."},
     {"name": "health", "description": "How the server is."},
 ]
@@ -48,7 +50,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, TranscribeRequest):
+    for model in (Problem, TranscribeRequest, IngestOptions):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape

@@ -63,6 +63,19 @@ def _check_inputs(request: TranscribeRequest) -> None:
             raise InvalidRequest(f"{field} names the same recording twice.", errors)
 
 
+def check_defaults(request: TranscribeRequest, parts: Parts) -> None:
+    """The same for what is asked of recordings that are still to come; the provider is asked by whoever keeps it.
+
+    Raises:
+        InvalidRequest, UrlsRefused: naming the fields.
+
+    """
+    _check_metadata(request)
+    _check_times(request)
+    _check_webhook(request)
+    _check_urls(request, parts)
+
+
 def _check_metadata(request: TranscribeRequest) -> None:
     if len(json.dumps(request.metadata, ensure_ascii=False).encode()) > METADATA_BYTES:
         message = f"metadata may have {METADATA_BYTES} bytes at most."

@@ -96,6 +96,12 @@ class Server:
         """The only file's transcript in the format of that name."""
         return self._patiently("GET", f"{PREFIX}/results/{job_id}/{name}").content
 
+    def ask(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        """Any call below the API's prefix that may be made twice; what it answers, nothing for no content."""
+        answer = self._patiently(method, f"{PREFIX}{path}", **more)
+        said: dict[str, Any] = answer.json() if answer.content else {}
+        return said
+
     def health(self) -> dict[str, Any]:
         """What the server says of itself, whatever its state."""
         health: dict[str, Any] = self._client.get(f"{PREFIX}/health").json()

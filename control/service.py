@@ -16,6 +16,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.events import Event
 
 from control.deliveries import Dispatch
+from control.ingests import IngestDesk
 from control.outbox import Outbox
 from control.reading import RunReader
 from control.reconciler import Reconciler
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 DEPLOYMENT = "transcribe/transcribe"
 DELIVER = "deliver/deliver"
+INGESTS = "ingest/ingest"
 LEASE = "control"
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
@@ -43,18 +45,22 @@ HINT_SECONDS = 0.1
 """For which hints are gathered, so that a burst of events costs a few reads."""
 PAGE_SECONDS = 10.0
 DELIVER_SECONDS = 0.5
+INGEST_SECONDS = 2.0
+SCHEDULE_SECONDS = 5.0
 COLLECT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 WAKE_SECONDS = 1.0
 
 
-async def run_control(settings: Settings, stop: asyncio.Event, *, deployment: str = DEPLOYMENT) -> None:
+async def run_control(
+    settings: Settings, stop: asyncio.Event, *, deployment: str = DEPLOYMENT, ingests: str = INGESTS
+) -> None:
     """Play control's role, or stand by while another process does, until ``stop`` is set.
 
     Outages of Prefect and of the database are borne.
     """
     store = Store.open(settings)
-    standing = asyncio.create_task(Candidate(settings, store, deployment).stand_by())
+    standing = asyncio.create_task(Candidate(settings, store, deployment, ingests).stand_by())
     try:
         await stop.wait()
     finally:
@@ -69,6 +75,7 @@ class Candidate:
     settings: Settings
     store: Store
     deployment: str
+    ingests: str = INGESTS
     holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}")
     _outage: Outage = field(default_factory=lambda: Outage("the database"))
 
@@ -90,7 +97,7 @@ class Candidate:
 
     async def _hold_office(self, since: float) -> None:
         log.info("control begins", holder=self.holder)
-        working = asyncio.create_task(Office(self.settings, self.store, self.deployment).work())
+        working = asyncio.create_task(Office(self.settings, self.store, self.deployment, ingests=self.ingests).work())
         try:
             await self._renew(working, since)
         finally:
@@ -138,6 +145,7 @@ class Office:
     store: Store
     deployment: str
     deliver: str = DELIVER
+    ingests: str = INGESTS
 
     async def work(self) -> None:
         """Do all of it, until cancelled."""
@@ -148,6 +156,7 @@ class Office:
             watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
             dispatch = Dispatch(client, self.store, self.deliver)
             reconciler = Reconciler(client, self.store)
+            ingests = IngestDesk(client, self.store, self.ingests, self.settings.work_pool)
             hint, acting = asyncio.Event(), asyncio.Lock()
 
             async def look() -> None:
@@ -177,6 +186,10 @@ class Office:
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))
+            group.create_task(_again(ingests.make_runs, "Prefect or the database, when ingesting", INGEST_SECONDS))
+            group.create_task(
+                _again(ingests.keep_schedules, "Prefect or the database, when scheduling", SCHEDULE_SECONDS)
+            )
             group.create_task(listen(self.settings, run_events(work_pool=self.settings.work_pool), heard))
 
     async def _find_pool(self, client: PrefectClient) -> None:

@@ -6,6 +6,7 @@ A bucket URL is literal: no query, no escapes are undone, no ``..``. ``file://``
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from speech.errors import DownloadFailed, UrlNotFound, UrlRefused
 
 BUCKETS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 """Schemes of buckets, and the package that reads them."""
+EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
+"""The extra of ours that brings it."""
 
 _BUCKET = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")
 _FOREIGN = (
@@ -24,6 +27,7 @@ _FOREIGN = (
     ("aiohttp", "ClientError"),
     ("google.auth.exceptions", "GoogleAuthError"),
     ("azure.core.exceptions", "AzureError"),
+    ("gcsfs.retry", "HttpError"),
 )
 _UNCLEAN = re.compile(r"[\x00-\x1f\x7f\\?#]")
 
@@ -71,20 +75,34 @@ def opened(url: BucketUrl, options: dict[str, Any], block_bytes: int) -> Iterato
 
     The same errors stand for what happens while it is read inside the block.
     """
-    fsspec = importlib.import_module("fsspec")
-    try:
-        system = fsspec.filesystem(url.scheme, **options)
-    except ImportError as error:
-        raise UrlRefused(
-            f"This server cannot read {url.scheme}:// URLs: the package {BUCKETS[url.scheme]} is not installed."
-        ) from error
-    with _object_errors(url), system.open(url.path, "rb", block_size=block_bytes, cache_type="readahead") as file:
+    system = filesystem(url.scheme, options)
+    with object_errors(url), system.open(url.path, "rb", block_size=block_bytes, cache_type="readahead") as file:
         yield file
 
 
+def filesystem(scheme: str, options: dict[str, Any]) -> Any:
+    """The file system of fsspec for a scheme; UrlRefused says which package is missing."""
+    fsspec = importlib.import_module("fsspec")
+    if scheme == "gs":
+        # Else gcsfs asks Google's control plane about every bucket, whatever endpoint it is given.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    try:
+        return fsspec.filesystem(scheme, **options)
+    except ImportError as error:
+        raise UrlRefused(without_package(scheme)) from error
+
+
+def without_package(scheme: str) -> str:
+    """The sentence for a server that lacks what reads a scheme."""
+    return (
+        f"This server cannot read {scheme}:// URLs: the package {BUCKETS[scheme]} is not installed "
+        f"(pip install 'world-of-asr[{EXTRAS[scheme]}]')."
+    )
+
+
 @contextmanager
-def _object_errors(url: BucketUrl) -> Iterator[None]:
-    # The one place where the errors of bucket libraries become ours; what goes wrong on our own disk passes.
+def object_errors(url: BucketUrl) -> Iterator[None]:
+    """The one place where the errors of bucket libraries become ours; what goes wrong on our own disk passes."""
     name = f"{url.scheme}://{url.bucket}/…/{url.key.rsplit('/', 1)[-1][:80]}"
     try:
         yield

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from remote.buckets import BucketUrl, opened
 from remote.guard import Resolve, UrlRules, check, system_resolver
+from remote.shelf import Shelf
 from remote.sink import Budget, Sink
 from remote.urls import shown
 from remote.web import Answer, WebFetch, trusted_roots
+from speech.errors import SourceChanged
 from speech.filenames import shown_name
 
 _BLOCK = 4 << 20
@@ -52,6 +54,35 @@ def download(
         else:
             answer = WebFetch(rules, budget, resolver, tls or trusted_roots())(found, sink)
     return Downloaded(answer.filename, answer.content_type, sink.size_bytes, sink.sha256)
+
+
+def bring(
+    shelf: Shelf,
+    key: str,
+    version: str,
+    target: Path,
+    *,
+    max_bytes: int,
+    timeout: float,
+    cancelled: Callable[[], bool] | None = None,
+) -> Downloaded:
+    """The same for one version of an object of a shelf; SourceChanged when other bytes lie there by now."""
+    name = shown_name(key)
+    with Sink(target, max_bytes, Budget.of(timeout, cancelled), name) as sink:
+        sink.expect(_unchanged(shelf, key, version))
+        with shelf.reading(key) as file:
+            while block := file.read(_BLOCK):
+                sink.write(block)
+        _unchanged(shelf, key, version)
+    return Downloaded(name, None, sink.size_bytes, sink.sha256)
+
+
+def _unchanged(shelf: Shelf, key: str, version: str) -> int:
+    """The size of the object, when it is the version that was met."""
+    found = shelf.look(key)
+    if found.version != version:
+        raise SourceChanged("The object was written anew after it was met; the new version is a job of its own.")
+    return found.size_bytes
 
 
 def _read_object(url: BucketUrl, rules: UrlRules, sink: Sink) -> Answer:

@@ -3,8 +3,8 @@
 ::
 
     SpeechError
-    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlNotFound · UrlRefused
-    ├─ UnknownProvider · UnsupportedOption · PolicyRefused
+    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlNotFound · SourceChanged · UrlRefused
+    ├─ UnknownProvider · UnsupportedOption · PolicyRefused · PlaceRefused
     ├─ ModelNotFound · ModelUnavailable
     ├─ JobCancelled · JobTimedOut · UnexpectedError · AttemptSuperseded
     └─ ProviderError(message, provider, retry_after)
@@ -65,6 +65,12 @@ class UrlNotFound(SpeechError):
     code = "url_not_found"
 
 
+class SourceChanged(UrlNotFound):
+    """The object holds other bytes than those that were met: they are a recording of their own."""
+
+    code = "source_changed"
+
+
 class UrlRefused(SpeechError):
     """A URL that this server does not fetch: scheme, address, redirect or bucket not allowed."""
 
@@ -92,6 +98,12 @@ class PolicyRefused(UnsupportedOption):
     """The owner's or operator's data policy forbids it."""
 
     code = "policy_refused"
+
+
+class PlaceRefused(UnsupportedOption):
+    """A bucket or folder that this server does not read from, or write to; ``field`` names it."""
+
+    code = "url_refused"
 
 
 class ModelNotFound(UnsupportedOption):

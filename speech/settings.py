@@ -9,12 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 1024**3
 MIB = 1024**2
 DAY = 86_400
+
+
+class IngestStore(BaseModel):
+    """A prefix of a bucket, or a folder, that ingestion may use, and how it is reached."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(description="s3://bucket/prefix, gs://, az:// or file:///folder.")
+    options: dict[str, Any] = Field(default_factory=dict, repr=False, description="Options of that fsspec file system.")
+    write: bool = Field(False, description="Whether results may be written there, and sources moved or tagged.")
+    owners: tuple[str, ...] = Field((), description="Who may use it; nobody named: everybody.")
 
 
 class Settings(BaseSettings):
@@ -75,6 +86,12 @@ class Settings(BaseSettings):
     url_allowed_buckets: list[str] = Field(
         default_factory=list,
         description="Bucket prefixes that may be read, such as s3://calls/2026/, as JSON.",
+    )
+    ingest_stores: dict[str, IngestStore] = Field(
+        default_factory=dict,
+        description="What ingestion may read, by a name, as JSON: "
+        '{"calls": {"url": "s3://calls/in", "options": {}, "write": false, "owners": []}}; '
+        "options are those of fsspec, file:///folder is a folder.",
     )
     url_timeout: float = Field(600, gt=0, description="Seconds that fetching one URL may take.")
     url_max_redirects: int = Field(5, ge=0, le=20, description="Redirects that are followed; each one is checked.")

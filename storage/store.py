@@ -12,6 +12,9 @@ from storage.deliveries import Deliveries
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
+from storage.ingest_objects import IngestObjects
+from storage.ingest_runs import IngestRuns
+from storage.ingests import Ingests
 from storage.installation import Installation
 from storage.jobs import Jobs
 from storage.keys import Keys
@@ -42,6 +45,9 @@ class Store:
         self.keys = Keys(database)
         self.installation = Installation(database)
         self.idempotency = Idempotency(database)
+        self.ingests = Ingests(database)
+        self.ingest_objects = IngestObjects(database, results_kept=results_kept)
+        self.ingest_runs = IngestRuns(database)
         self.garbage = Garbage(database, blobs)
         self.clearance = Clearance(database)
         self.deliveries = Deliveries(database)

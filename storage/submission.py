@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,16 +35,19 @@ async def accept(
     max_unfinished: int,
     job_id: str,
     results_kept: float = 0,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write the job, its files and its submission; QueueFull, Missing or UnsupportedOption when it may not be.
 
-    ``results_kept`` is for how many seconds results stay when the request does not say; 0: for ever.
+    ``results_kept`` is for how many seconds results stay when the request does not say; 0: for ever. ``names`` say
+    what to call the recordings of some of the URLs, until they are fetched.
     """
     _refuse_bad_inputs(request)
     await _hold_place(connection, owner_id, max_unfinished)
     moment = now()
     uploaded = await _uploaded(connection, owner_id, request.file_ids)
-    fetched = [_file_to_fetch(owner_id, url, moment) for url in request.urls]
+    called = {url: filename_of(url) for url in request.urls} | dict(names or {})
+    fetched = [_file_to_fetch(owner_id, url, called[url], moment) for url in request.urls]
     if fetched:
         await connection.execute(insert(files), fetched)
     expires_in = request.expires_in or results_kept or None
@@ -71,13 +75,18 @@ def _refuse_bad_inputs(request: TranscribeRequest) -> None:
 
 
 async def _hold_place(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> None:
+    if await places_left(connection, owner_id, max_unfinished) <= 0:
+        raise QueueFull(f"{max_unfinished} jobs are unfinished, which is all that is allowed; try again later.")
+
+
+async def places_left(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> int:
     """Count the owner's unfinished jobs, and hold the owner's row so that nobody else counts meanwhile."""
     holding = select(owners.c.owner_id).where(owners.c.owner_id == owner_id).with_for_update(key_share=True)
     if (await connection.execute(holding)).first() is None:
         raise Missing(f"There is no owner {owner_id}.", "owner_not_found")
     counting = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.status.in_(UNFINISHED))
-    if (await connection.execute(counting)).scalar_one() >= max_unfinished:
-        raise QueueFull(f"{max_unfinished} jobs are unfinished, which is all that is allowed; try again later.")
+    unfinished: int = (await connection.execute(counting)).scalar_one()
+    return max_unfinished - unfinished
 
 
 async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[str]) -> list[tuple[str, str]]:
@@ -92,11 +101,11 @@ async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[s
     return [(file_id, names[file_id]) for file_id in file_ids]
 
 
-def _file_to_fetch(owner_id: str, url: str, moment: datetime) -> dict[str, Any]:
+def _file_to_fetch(owner_id: str, url: str, filename: str, moment: datetime) -> dict[str, Any]:
     return {
         "file_id": new_id(),
         "owner_id": owner_id,
-        "filename": filename_of(url),
+        "filename": filename,
         "size_bytes": 0,
         "content_type": "application/octet-stream",
         "source_url": url,

@@ -37,6 +37,14 @@ ROUTES = {
     "DELETE /transcripts/{transcript_id}",
     "GET /files/{file_id}",
     "DELETE /files/{file_id}",
+    "POST /ingests",
+    "GET /ingests",
+    "GET /ingests/{ingest_id}",
+    "PATCH /ingests/{ingest_id}",
+    "DELETE /ingests/{ingest_id}",
+    "POST /ingests/{ingest_id}/run",
+    "GET /ingests/{ingest_id}/objects",
+    "GET /ingests/{ingest_id}/runs",
     "GET /providers",
     "GET /models",
     "GET /health",
@@ -83,7 +91,16 @@ async def test_every_operation_is_described_and_names_its_problems(schema: dict[
 async def test_every_field_of_an_answer_is_described(schema: dict[str, Any]) -> None:
     shapes = schema["components"]["schemas"]
     assert set(shapes["TranscribeRequest"]["properties"]) == set(TranscribeRequest.model_fields)
-    for name in ("JobView", "JobFileView", "FileView", "UploadView", "AcceptedView", "ResultsView", "Problem"):
+    for name in (
+        "JobView",
+        "JobFileView",
+        "FileView",
+        "UploadView",
+        "AcceptedView",
+        "ResultsView",
+        "Problem",
+        "IngestView",
+    ):
         for field, shape in shapes[name]["properties"].items():
             assert "description" in shape or "$ref" in shape or "examples" in shape, (name, field)
 

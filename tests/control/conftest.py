@@ -104,10 +104,14 @@ class Installation:
         return [FlowRun.model_validate(entry) for entry in response.json()]
 
     @asynccontextmanager
-    async def control(self, settings: Settings | None = None) -> AsyncIterator[asyncio.Task[None]]:
+    async def control(
+        self, settings: Settings | None = None, ingests: str = "ingest/none"
+    ) -> AsyncIterator[asyncio.Task[None]]:
         """Control, in this process."""
         stop = asyncio.Event()
-        task = asyncio.create_task(run_control(settings or self.settings, stop, deployment=self.deployment))
+        task = asyncio.create_task(
+            run_control(settings or self.settings, stop, deployment=self.deployment, ingests=ingests)
+        )
         try:
             yield task
         finally:

@@ -1,0 +1,61 @@
+"""One look at one source: its options, its shelves, what was counted so far, and whether to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.runtime import Runtime
+from remote.buckets import BucketUrl
+from remote.shelf import Shelf
+from remote.stores import AllowedStores, open_shelf, parse_place
+from storage.ingest_runs import Counts
+from storage.ingests import Ingest
+
+
+class LeavingSource(Exception):
+    """The process wants to leave; what was done is kept, and the next run goes on."""
+
+
+def _never() -> bool:
+    return False
+
+
+class Source:
+    """A source during one run of it. A plain class: Prefect walks into dataclasses that tasks are given."""
+
+    def __init__(self, runtime: Runtime, ingest: Ingest, leaving: Callable[[], bool] = _never) -> None:
+        self.runtime = runtime
+        self.ingest = ingest
+        self.counts = Counts()
+        self._leaving = leaving
+        self._shelves: dict[tuple[str, str], Shelf] = {}
+        self._stores: AllowedStores | None = None
+
+    @property
+    def place(self) -> BucketUrl:
+        """The prefix or folder that it is about; UrlRefused when the operator no longer has it so."""
+        return parse_place(self.ingest.options.url)
+
+    def shelf(self, place: BucketUrl, *, write: bool = False) -> Shelf:
+        """What reads and writes there; UrlRefused when this owner may not."""
+        if self._stores is None:
+            self._stores = AllowedStores.from_settings(self.runtime.settings)
+        store = self._stores.of(place, self.ingest.owner_id, write=write)
+        name = (store.name, f"{place.scheme}://{place.bucket}")
+        if name not in self._shelves:
+            self._shelves[name] = open_shelf(store, place)
+        return self._shelves[name]
+
+    def below(self, key: str) -> str:
+        """The part of a key that lies below the source's prefix; the whole key when it lies elsewhere by now."""
+        folder = f"{self.place.key}/" if self.place.key else ""
+        return key.removeprefix(folder) if key.startswith(folder) else key
+
+    def count(self, **more: int) -> None:
+        """Add to what was counted."""
+        self.counts = self.counts.plus(**more)
+
+    def go_on(self) -> None:
+        """Raise LeavingSource when the process wants to leave."""
+        if self._leaving():
+            raise LeavingSource

@@ -1,0 +1,183 @@
+"""Folders of this machine: links are followed only to where the operator allows, and only plain files are read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from remote.shelf import PAGE, Listed, Shelf
+from remote.sink import FULL
+from speech.errors import DownloadFailed, StorageFull, UrlNotFound, UrlRefused
+
+_PART = ".woa-"
+"""What names of half-written files begin with: no listing shows them."""
+_FINAL = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS, errno.EINVAL})
+"""What a disk will say the next time too."""
+
+
+class FolderShelf(Shelf):
+    """What lies below one allowed folder; ``root`` without its leading slash, as keys are."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(f"/{root}").resolve()
+
+    def pages(self, folder: str, size: int = PAGE) -> Iterator[list[Listed]]:
+        """Page by page, folder by folder; links to folders are not followed, since they may lead in circles."""
+        page: list[Listed] = []
+        with _disk_errors():
+            base = self._inside(folder)
+            for path in _files_below(base):
+                # Named by the folder that was asked for, whatever links lead there.
+                found = self._listed(path, f"{folder}{path.path[len(str(base)) :]}")
+                if found is not None:
+                    page.append(found)
+                if len(page) >= size:
+                    yield page
+                    page = []
+        if page:
+            yield page
+
+    def look(self, key: str) -> Listed:
+        """The file as it is now; UrlNotFound."""
+        with _disk_errors():
+            return _described(key, self._inside(key).stat())
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[IO[bytes]]:
+        """The file's bytes."""
+        with _disk_errors():
+            # The path has no links left; should its last part have become one since, it is not followed.
+            number = os.open(self._inside(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(number, "rb") as file:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise UrlRefused("What lies there is no plain file.")
+            yield file
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write beside it, then rename."""
+        with _disk_errors():
+            target = self._target(key)
+            part = target.with_name(f"{_PART}{uuid.uuid4().hex}")
+            try:
+                with part.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def move(self, key: str, bucket: str, to: str) -> None:
+        """Rename, or copy and remove where the target lies on another disk."""
+        with _disk_errors():
+            target = self._target(to)
+            try:
+                source = self._inside(key)
+            except UrlNotFound:
+                if target.exists():
+                    return
+                raise
+            given = Path(f"/{key}")
+            if source.stat().st_dev == target.parent.stat().st_dev and not given.is_symlink():
+                given.replace(target)
+            else:
+                _carry(source, target)
+                given.unlink()
+
+    def _listed(self, path: os.DirEntry[str], key: str) -> Listed | None:
+        """A file as it is shown; None for what is no plain file, leads outside, or vanished in this moment."""
+        try:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode) or (path.is_symlink() and not self._allows(Path(path.path).resolve())):
+                return None
+        except OSError:
+            return None
+        return _described(key, found)
+
+    def _inside(self, key: str) -> Path:
+        """The path with every link resolved; UrlRefused when it leads outside of what is allowed."""
+        try:
+            path = Path(f"/{key}").resolve(strict=True)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UrlNotFound(f"There is nothing at {_short(key)}.") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UrlRefused(f"{_short(key)} cannot be opened ({type(error).__name__}).") from error
+        if not self._allows(path):
+            raise UrlRefused(f"{_short(key)} leads out of the folder that the operator allows.")
+        return path
+
+    def _target(self, key: str) -> Path:
+        """Where to write, its folder made; a folder that leads outside is refused before anything is made there."""
+        path = Path(f"/{key}")
+        folder = path.parent.resolve()
+        if not self._allows(folder):
+            raise UrlRefused(f"{_short(key)} leads out of the folder that the operator allows.")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / path.name
+
+    def _allows(self, path: Path) -> bool:
+        return path == self._root or self._root in path.parents
+
+
+def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every file, one at a time: of a folder nothing is kept but the names of those below it."""
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            scanning = os.scandir(waiting.pop())
+        except (FileNotFoundError, PermissionError):
+            if str(folder) not in waiting and not folder.exists():
+                raise
+            continue
+        with scanning:
+            for entry in scanning:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif not entry.name.startswith(_PART):
+                    yield entry
+
+
+def _described(key: str, found: os.stat_result) -> Listed:
+    # A file that was moved in keeps its old time of change; when it came is the change of its entry.
+    came = max(found.st_mtime, found.st_ctime)
+    version = f"{found.st_mtime_ns:x}-{found.st_size:x}"
+    return Listed(key, version, found.st_size, datetime.fromtimestamp(came, UTC))
+
+
+def _carry(source: Path, target: Path) -> None:
+    part = target.with_name(f"{_PART}{uuid.uuid4().hex}")
+    try:
+        shutil.copy2(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _short(key: str) -> str:
+    name = f"/{key}".encode("utf-8", "replace").decode()
+    return name if len(name) <= 200 else f"…{name[-199:]}"
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """The one place where the errors of a disk become ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UrlNotFound("The file or folder is not there.") from error
+    except PermissionError as error:
+        raise UrlRefused("This server's user may not do that with the file or folder.") from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull("The disk takes no more bytes.") from error
+        if error.errno is not None and error.errno in _FINAL:
+            raise UrlRefused(f"The disk refuses ({os.strerror(error.errno)}).") from error
+        raise DownloadFailed(f"The disk failed ({type(error).__name__}); it may work later.") from error

@@ -1,0 +1,301 @@
+"""Versions of objects that were met at a source: each one has its row, and with it, in one transaction, its one job.
+
+What tells a version from another is unique per owner, whichever of the owner's sources met it: a run that is killed and
+run again, and sources that overlap, find the row and do nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from speech.clock import now
+from speech.filenames import shown_name
+from speech.ingestion import ObjectStatus
+from speech.jobs import FINISHED, JobStatus
+from speech.options import TranscribeRequest
+from storage import cursors
+from storage.cursors import Position
+from storage.database import Database
+from storage.errors import Missing
+from storage.ids import new_id
+from storage.ingests import Ingest, hold
+from storage.resubmission import submit_anew
+from storage.submission import accept, places_left
+from storage.tables import ingest_objects, jobs
+from storage.upserts import insert_or_ignore
+
+SCHEME = "ingest://"
+"""Jobs name their object by this and its id: where it lies stays in its row, and no client can write such a URL."""
+_FINISHED = tuple(str(status) for status in FINISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A version of an object, as a listing shows it. ``url`` is literal; ``refusal`` says why it cannot be taken."""
+
+    url: str
+    version: str
+    size_bytes: int
+    modified_at: datetime | None
+    refusal: str | None = None
+
+    @property
+    def place(self) -> str:
+        """A digest of where it lies."""
+        return hashlib.sha256(self.url.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def place_version(self) -> str:
+        """A digest of where it lies and which version it is."""
+        return hashlib.sha256(f"{self.place} {self.version}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestObject:
+    """What is known of one version of one object, and what became of it."""
+
+    object_id: str
+    ingest_id: str
+    owner_id: str
+    url: str
+    version: str
+    size_bytes: int
+    modified_at: datetime | None
+    status: ObjectStatus
+    tries: int
+    write_tries: int
+    job_id: str | None
+    error: str | None
+    error_code: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An object whose job has ended, or is gone: then ``job_status`` is None."""
+
+    found: IngestObject
+    job_status: JobStatus | None
+    job_error: str | None
+    job_error_code: str | None
+    results_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a handful of objects; ``full`` says that no further job was accepted."""
+
+    submitted: int = 0
+    known: int = 0
+    refused: int = 0
+    full: bool = False
+
+
+class IngestObjects:
+    """The objects of a database's sources."""
+
+    def __init__(self, database: Database, *, results_kept: float = 0) -> None:
+        """``results_kept``: seconds that results stay when a source does not say; 0: for ever."""
+        self._database = database
+        self._results_kept = results_kept
+
+    async def unknown(self, owner_id: str, met: Sequence[Met]) -> list[Met]:
+        """Those that no source of the owner has met before."""
+        async with self._database.reading() as connection:
+            known = await _known(connection, owner_id, met)
+        return [one for one in met if one.place_version not in known]
+
+    async def came_back(self, ingest: Ingest, met: Sequence[Met]) -> None:
+        """See once more to those of this source that were moved away and lie there again, the same bytes."""
+        mine = (
+            (ingest_objects.c.ingest_id == ingest.ingest_id)
+            & ingest_objects.c.place_version.in_([one.place_version for one in met])
+            & (ingest_objects.c.status == str(ObjectStatus.DONE))
+        )
+        values = {"status": str(ObjectStatus.SUBMITTED), "settled_at": None}
+        async with self._database.writing() as connection:
+            await connection.execute(update(ingest_objects).where(mine).values(values))
+
+    async def take(self, ingest: Ingest, met: Sequence[Met], *, max_unfinished: int) -> Taken:
+        """Give each of them its row and its job, all or none; Missing when the source was deleted.
+
+        Those with a ``refusal`` are put into quarantine instead.
+        """
+        async with self._database.writing() as connection:
+            await hold(connection, ingest.ingest_id)
+            places = await places_left(connection, ingest.owner_id, max_unfinished)
+            known = await _known(connection, ingest.owner_id, met)
+            fresh = [one for one in met if one.place_version not in known]
+            good = [one for one in fresh if one.refusal is None]
+            bad = [one for one in fresh if one.refusal is not None]
+            for one in bad:
+                await connection.execute(insert_or_ignore(connection, ingest_objects).values(_refused(ingest, one)))
+            for one in good[: max(0, places)]:
+                await self._submit(connection, ingest, one, max_unfinished)
+        return Taken(min(len(good), max(0, places)), len(met) - len(fresh), len(bad), len(good) > places)
+
+    async def _submit(self, connection: AsyncConnection, ingest: Ingest, one: Met, max_unfinished: int) -> None:
+        row = _row(ingest, one) | {"status": str(ObjectStatus.SUBMITTED), "tries": 1, "job_id": new_id()}
+        await connection.execute(insert_or_ignore(connection, ingest_objects).values(row))
+        url = f"{SCHEME}{row['object_id']}"
+        request = TranscribeRequest.model_validate(ingest.options.request.model_dump() | {"urls": [url]})
+        await accept(
+            connection,
+            ingest.owner_id,
+            request,
+            max_unfinished=max_unfinished,
+            job_id=row["job_id"],
+            results_kept=self._results_kept,
+            names={url: shown_name(one.url)},
+        )
+
+    async def get(self, owner_id: str, object_id: str) -> IngestObject:
+        """The object; Missing(object_not_found)."""
+        query = select(ingest_objects).where(
+            ingest_objects.c.object_id == object_id, ingest_objects.c.owner_id == owner_id
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise Missing("The source that this recording came from was deleted.", "object_not_found")
+        return _object(row)
+
+    async def list(
+        self,
+        ingest_id: str,
+        *,
+        status: ObjectStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> tuple[list[IngestObject], str | None]:
+        """The objects of a source, newest first, and the cursor of the next page, None after the last one."""
+        query = select(ingest_objects).where(ingest_objects.c.ingest_id == ingest_id)
+        if status is not None:
+            query = query.where(ingest_objects.c.status == str(status))
+        if cursor is not None:
+            after = cursors.decode(cursor)
+            older = or_(ingest_objects.c.created_at < after.created_at, ingest_objects.c.object_id < after.row_id)
+            query = query.where(ingest_objects.c.created_at <= after.created_at, older)
+        query = query.order_by(ingest_objects.c.created_at.desc(), ingest_objects.c.object_id.desc())
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
+        found = [_object(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return found, cursors.encode(Position(found[-1].created_at, found[-1].object_id)) if more else None
+
+    async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> Sequence[Ended]:
+        """Objects of a source whose jobs have ended and that were not seen to, in the order of their ids."""
+        query = (
+            select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code, jobs.c.results_deleted_at)
+            .join(jobs, jobs.c.job_id == ingest_objects.c.job_id, isouter=True)
+            .where(
+                ingest_objects.c.ingest_id == ingest_id,
+                ingest_objects.c.status == str(ObjectStatus.SUBMITTED),
+                ingest_objects.c.object_id > after,
+                or_(jobs.c.job_id.is_(None), jobs.c.status.in_(_FINISHED)),
+            )
+            .order_by(ingest_objects.c.object_id)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return [_ended(row) for row in (await connection.execute(query)).all()]
+
+    async def is_outdated(self, found: IngestObject) -> bool:
+        """Whether a newer version of the same object was met since."""
+        query = select(ingest_objects.c.object_id).where(
+            ingest_objects.c.owner_id == found.owner_id,
+            ingest_objects.c.place == Met(found.url, found.version, 0, None).place,
+            ingest_objects.c.created_at >= found.created_at,
+            ingest_objects.c.object_id > found.object_id,
+        )
+        async with self._database.reading() as connection:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+    async def settle(
+        self, found: IngestObject, status: ObjectStatus, error: str | None = None, code: str | None = None
+    ) -> bool:
+        """Say what became of the object; False when somebody else said so first."""
+        values = {"status": str(status), "error": error, "error_code": code, "settled_at": now()}
+        return await self._change(found, values)
+
+    async def not_written(self, found: IngestObject, error: str, code: str, *, counts: bool) -> bool:
+        """Its results could not be written, or the source not be moved; the next run tries again."""
+        values = {"error": error, "error_code": code, "write_tries": found.write_tries + counts}
+        return await self._change(found, values)
+
+    async def _change(self, found: IngestObject, values: dict[str, Any]) -> bool:
+        async with self._database.writing() as connection:
+            changed = await connection.execute(update(ingest_objects).where(_as_it_was(found)).values(values))
+            return changed.rowcount == 1
+
+    async def try_again(self, found: IngestObject, *, max_unfinished: int) -> bool:
+        """Run the object's failed job once more; False when the queue is full, or somebody else did."""
+        async with self._database.writing() as connection:
+            if await places_left(connection, found.owner_id, max_unfinished) <= 0:
+                return False
+            values = {"tries": found.tries + 1}
+            changed = await connection.execute(update(ingest_objects).where(_as_it_was(found)).values(values))
+            if changed.rowcount != 1:
+                return False
+            return await submit_anew(connection, found.owner_id, found.job_id or "")
+
+
+def _as_it_was(found: IngestObject) -> Any:
+    return (
+        (ingest_objects.c.object_id == found.object_id)
+        & (ingest_objects.c.status == str(ObjectStatus.SUBMITTED))
+        & (ingest_objects.c.tries == found.tries)
+    )
+
+
+async def _known(connection: AsyncConnection, owner_id: str, met: Sequence[Met]) -> set[str]:
+    query = select(ingest_objects.c.place_version).where(
+        ingest_objects.c.owner_id == owner_id,
+        ingest_objects.c.place_version.in_([one.place_version for one in met]),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
+def _row(ingest: Ingest, one: Met) -> dict[str, Any]:
+    return {
+        "object_id": new_id(),
+        "ingest_id": ingest.ingest_id,
+        "owner_id": ingest.owner_id,
+        "place": one.place,
+        "place_version": one.place_version,
+        # A name of a folder may be no text at all; it is shown as well as it can be.
+        "url": one.url.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\x00", "\ufffd"),
+        "version": one.version,
+        "size_bytes": one.size_bytes,
+        "modified_at": one.modified_at,
+        "created_at": now(),
+    }
+
+
+def _refused(ingest: Ingest, one: Met) -> dict[str, Any]:
+    state = {"status": str(ObjectStatus.QUARANTINED), "tries": 0, "settled_at": now()}
+    return _row(ingest, one) | state | {"error": one.refusal, "error_code": "name_refused"}
+
+
+def _object(row: RowMapping) -> IngestObject:
+    values: dict[str, Any] = {name: row[name] for name in IngestObject.__dataclass_fields__}
+    return IngestObject(**{**values, "status": ObjectStatus(row["status"])})
+
+
+def _ended(row: Any) -> Ended:
+    mapping = row._mapping
+    return Ended(
+        found=_object({name: mapping[ingest_objects.c[name]] for name in IngestObject.__dataclass_fields__}),  # type: ignore[arg-type]
+        job_status=JobStatus(mapping[jobs.c.status]) if mapping[jobs.c.status] else None,
+        job_error=mapping[jobs.c.error],
+        job_error_code=mapping[jobs.c.error_code],
+        results_deleted=mapping[jobs.c.results_deleted_at] is not None,
+    )

@@ -1,0 +1,129 @@
+"""Runs of sources, each with what it counted: the report that stays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, insert, or_, select, update
+
+from speech.clock import now
+from speech.ingestion import RunStatus
+from storage import cursors
+from storage.cursors import Position
+from storage.database import Database
+from storage.ids import new_id
+from storage.ingests import Ingest, hold
+from storage.tables import ingest_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a run met and did, in numbers of versions of objects."""
+
+    listed: int = 0
+    matched: int = 0
+    known: int = 0
+    submitted: int = 0
+    refused: int = 0
+    missing: int = 0
+    done: int = 0
+    moved: int = 0
+    tagged: int = 0
+    superseded: int = 0
+    tried_again: int = 0
+    quarantined: int = 0
+    postponed: int = 0
+    queue_full: int = 0
+
+    def plus(self, **more: int) -> Counts:
+        """With these added."""
+        return replace(self, **{name: getattr(self, name) + count for name, count in more.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRun:
+    """One run of one source."""
+
+    run_id: str
+    ingest_id: str
+    owner_id: str
+    flow_run_id: str | None
+    status: RunStatus
+    counts: Counts
+    error: str | None
+    error_code: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class IngestRuns:
+    """The runs of a database's sources."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, ingest: Ingest, flow_run_id: str | None) -> str:
+        """Note that a run begins; its id. A flow run that starts again goes on under the same one. Missing.
+
+        Others that are said to be at work have died, or will say yet how they went.
+        """
+        all_of_it = ingest_runs.c.ingest_id == ingest.ingest_id
+        mine = all_of_it & (ingest_runs.c.flow_run_id == flow_run_id)
+        lost = {"status": str(RunStatus.FAILED), "error": "The run came to no end.", "error_code": "run_lost"}
+        async with self._database.writing() as connection:
+            await hold(connection, ingest.ingest_id)
+            known: str | None = (await connection.execute(select(ingest_runs.c.run_id).where(mine))).scalar()
+            if known is not None:
+                return known
+            running = all_of_it & (ingest_runs.c.status == str(RunStatus.RUNNING))
+            await connection.execute(update(ingest_runs).where(running).values(**lost, ended_at=now()))
+            row: dict[str, Any] = {
+                "run_id": new_id(),
+                "ingest_id": ingest.ingest_id,
+                "owner_id": ingest.owner_id,
+                "flow_run_id": flow_run_id,
+                "status": str(RunStatus.RUNNING),
+                "counts": {},
+                "created_at": now(),
+            }
+            await connection.execute(insert(ingest_runs).values(row))
+            return str(row["run_id"])
+
+    async def count(self, run_id: str, counts: Counts) -> None:
+        """Keep what was counted so far."""
+        await self._change(run_id, {"counts": asdict(counts)}, durable=False)
+
+    async def end(
+        self, run_id: str, status: RunStatus, counts: Counts, error: str | None = None, code: str | None = None
+    ) -> None:
+        """Say how the run went."""
+        ended = {"status": str(status), "counts": asdict(counts), "ended_at": now()}
+        await self._change(run_id, ended | {"error": error, "error_code": code}, durable=True)
+
+    async def _change(self, run_id: str, values: dict[str, Any], *, durable: bool) -> None:
+        async with self._database.writing(durable=durable) as connection:
+            await connection.execute(update(ingest_runs).where(ingest_runs.c.run_id == run_id).values(values))
+
+    async def list(
+        self, ingest_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[IngestRun], str | None]:
+        """The runs of a source, newest first, and the cursor of the next page, None after the last one."""
+        query = select(ingest_runs).where(ingest_runs.c.ingest_id == ingest_id)
+        if cursor is not None:
+            after = cursors.decode(cursor)
+            older = or_(ingest_runs.c.created_at < after.created_at, ingest_runs.c.run_id < after.row_id)
+            query = query.where(ingest_runs.c.created_at <= after.created_at, older)
+        query = query.order_by(ingest_runs.c.created_at.desc(), ingest_runs.c.run_id.desc())
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
+        found = [_run(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return found, cursors.encode(Position(found[-1].created_at, found[-1].run_id)) if more else None
+
+
+def _run(row: RowMapping) -> IngestRun:
+    values: dict[str, Any] = {name: row[name] for name in IngestRun.__dataclass_fields__}
+    known = {name: value for name, value in row["counts"].items() if name in Counts.__dataclass_fields__}
+    return IngestRun(**{**values, "status": RunStatus(row["status"]), "counts": Counts(**known)})

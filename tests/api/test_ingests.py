@@ -1,0 +1,147 @@
+"""Ingests over HTTP: what is asked for is checked to the end, and belongs to its owner."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speech.ingestion import RunStatus
+from speech.settings import Settings
+from storage.ingest_objects import Met
+from storage.ingest_runs import Counts
+from tests.api.conftest import Desk, opened
+
+INGESTS = "/api/v1/ingests"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "calls"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+async def station(changed: Callable[..., Settings], folder: Path) -> AsyncIterator[Desk]:
+    stores = {
+        "calls": {"url": f"file://{folder}", "write": True},
+        "bucket": {"url": "s3://calls", "options": {"secret": "hush"}},
+    }
+    async with opened(changed(ingest_stores=stores)) as desk:
+        yield desk
+
+
+async def create(desk: Desk, **body: Any) -> dict[str, Any]:
+    answer = await desk.client.post(INGESTS, json={"request": {"model": "tiny.en"}, **body})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"{INGESTS}/{answer.json()['ingest_id']}"
+    return dict(answer.json())
+
+
+async def test_one_is_made_shown_changed_and_deleted(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}", schedule="0 * * * *", timezone="Europe/Berlin")
+    where = f"{INGESTS}/{made['ingest_id']}"
+    assert (await station.client.get(where)).json() == made
+    changed = await station.client.patch(where, json={"enabled": False, "pattern": "*.wav"})
+    assert (changed.status_code, changed.json()["enabled"], changed.json()["schedule"]) == (200, False, "0 * * * *")
+    assert [one["ingest_id"] for one in (await station.client.get(INGESTS)).json()["ingests"]] == [made["ingest_id"]]
+    assert (await station.client.delete(where)).status_code == 204
+    for answer in (await station.client.get(where), await station.client.delete(where)):
+        assert (answer.status_code, answer.json()["code"]) == (404, "ingest_not_found")
+
+
+async def test_secrets_of_the_operator_are_not_shown(station: Desk) -> None:
+    made = await create(station, url="s3://calls/in")
+    assert "hush" not in str(made)
+    assert "hush" not in (await station.client.get(INGESTS)).text
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({}, "url", "missing"),
+        ({"url": "s3://others/in"}, "url", "url_refused"),
+        ({"url": "file:///etc"}, "url", "url_refused"),
+        ({"url": "https://host/x"}, "url", "url_refused"),
+        ({"url": "s3://calls", "schedule": "61 * * * *"}, "schedule", "value_error"),
+        ({"url": "s3://calls", "schedule": "* * * * * *"}, "schedule", "value_error"),
+        ({"url": "s3://calls", "timezone": "Mars/Base"}, "timezone", "value_error"),
+        ({"url": "s3://calls", "results": {"to": "next_to_source"}}, "results.to", "url_refused"),
+        ({"url": "s3://calls", "request": {"urls": ["https://x/y"]}}, "body", "value_error"),
+        ({"url": "s3://calls", "request": {"model": "none"}}, "request.model", "model_not_found"),
+        ({"url": "s3://calls", "options": {"key": "x"}}, "options", "extra_forbidden"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_by_name(
+    station: Desk, body: dict[str, Any], field: str, code: str
+) -> None:
+    answer = await station.client.post(INGESTS, json=body)
+    assert answer.status_code == 422, answer.text
+    first = answer.json()["errors"][0]
+    assert (first["field"] or "body", first["code"]) == (field, code)
+    assert (await station.client.get(INGESTS)).json()["ingests"] == []
+
+
+async def test_a_change_is_checked_like_the_whole(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    where = f"{INGESTS}/{made['ingest_id']}"
+    for body in ({"url": "file:///etc"}, {"nonsense": 1}, [], {"tries": 0}):
+        assert (await station.client.patch(where, json=body)).status_code == 422
+    assert (await station.client.get(where)).json() == made
+
+
+async def test_another_owners_ingests_do_not_exist(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    _, key = await station.store.keys.create("alice", "hers")
+    hers = {"Authorization": f"Bearer {key}"}
+    where = f"{INGESTS}/{made['ingest_id']}"
+    for method, path in [
+        ("GET", where),
+        ("DELETE", where),
+        ("POST", f"{where}/run"),
+        ("GET", f"{where}/objects"),
+        ("GET", f"{where}/runs"),
+    ]:
+        answer = await station.client.request(method, path, headers=hers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "ingest_not_found")
+    assert (await station.client.patch(where, json={}, headers=hers)).status_code == 404
+    assert (await station.client.get(INGESTS, headers=hers)).json()["ingests"] == []
+
+
+async def test_objects_and_runs_are_shown_in_pages(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    ingest = await station.store.ingests.get("default", made["ingest_id"])
+    met = [Met(f"file://{folder}/{number}.wav", "1", 5, None) for number in range(3)]
+    await station.store.ingest_objects.take(ingest, [*met, Met("file:///x", "1", 5, None, "No.")], max_unfinished=9)
+    run_id = await station.store.ingest_runs.begin(ingest, "run-1")
+    await station.store.ingest_runs.end(run_id, RunStatus.COMPLETED, Counts(submitted=3))
+    where = f"{INGESTS}/{made['ingest_id']}"
+    page = (await station.client.get(f"{where}/objects", params={"status": "submitted", "limit": 2})).json()
+    rest = (
+        await station.client.get(
+            f"{where}/objects", params={"status": "submitted", "limit": 2, "cursor": page["next_cursor"]}
+        )
+    ).json()
+    assert len({one["url"] for one in page["objects"] + rest["objects"]}) == 3
+    refused = (await station.client.get(f"{where}/objects", params={"status": "quarantined"})).json()["objects"]
+    assert [(one["error"], one["error_code"]) for one in refused] == [("No.", "name_refused")]
+    runs = (await station.client.get(f"{where}/runs")).json()["runs"]
+    assert [(one["status"], one["counts"]["submitted"]) for one in runs] == [("completed", 3)]
+
+
+async def test_asking_for_a_run_is_kept(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    answer = await station.client.post(f"{INGESTS}/{made['ingest_id']}/run")
+    assert (answer.status_code, answer.json()["ingest_id"]) == (202, made["ingest_id"])
+    assert [run.ingest_id for run in await station.store.ingests.wanted()] == [made["ingest_id"]]
+
+
+async def test_the_same_request_again_is_one_ingest(station: Desk, folder: Path) -> None:
+    body = {"url": f"file://{folder}", "request": {"model": "tiny.en"}}
+    for _ in range(2):
+        answer = await station.client.post(INGESTS, json=body, headers={"Idempotency-Key": "once"})
+        assert answer.status_code == 201
+    assert len((await station.client.get(INGESTS)).json()["ingests"]) == 1
