@@ -12,6 +12,8 @@ import yaml
 from fastapi.routing import APIRoute
 
 from api.routes import probes
+from api.schemas import Checks, Depth, HealthView, QueueView
+from speech.pools import Routing
 from speech.settings import Settings
 from tests.deployments.claims import FOLDER, check_command, check_environment
 
@@ -115,6 +117,34 @@ def test_what_refers_to_a_workload_finds_it() -> None:
         assert component is None or component in components
     for component in ("api", "control", "prefect", "worker", "worker-gpu"):
         assert ("PodDisruptionBudget", component) in NAMES
+
+
+def test_workers_are_scaled_by_what_health_tells() -> None:
+    routes = {"faster_whisper/large*": "speech-gpu"}
+    depth = Depth(queued=1, processing=2, unfinished=3)
+    pools = dict.fromkeys(Routing("speech-cpu", routes).pools, depth)
+    told = {"checks": {"queue": QueueView(ok=True, pools=pools, **depth.model_dump()).model_dump()}}
+    assert HealthView.model_fields["checks"].annotation is Checks
+    assert Checks.model_fields["queue"].annotation is QueueView
+    scaled = [manifest["spec"] for _, manifest in ALL if manifest["kind"] == "ScaledObject"]
+    assert len(scaled) == 2
+    for spec in scaled:
+        (trigger,) = spec["triggers"]
+        value: Any = told
+        for part in trigger["metadata"]["valueLocation"].split("."):
+            value = value[part]
+        assert value == 3
+        assert int(trigger["metadata"]["targetValue"]) == Settings.model_fields["worker_slots"].default
+        assert trigger["metadata"]["url"].endswith(f"/api/v1{probes.router.routes[0].path}")
+    (content,) = documents(KUBERNETES / "gpu" / "kustomization.yaml")
+    check_environment(yaml.safe_load(content["patches"][0]["patch"])["data"])
+    served = [
+        given(container)["WOA_WORK_POOL"]
+        for each in WORKLOADS
+        for container in containers(each)
+        if "gpu" in each["metadata"]["name"]
+    ]
+    assert served == ["speech-gpu"]
 
 
 def test_no_secret_is_here() -> None:
