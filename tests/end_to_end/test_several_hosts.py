@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.models, pytest.mark.prefect, pytest.mark.postgres, pyt
 
 SPOKEN = "ask not what your country can do for you"
 JOBS = 4
-FILES = 2
+FILES = 1
 
 
 def upload(api: httpx.Client, path: Path) -> list[str]:
