@@ -14,10 +14,12 @@ from typing import Literal
 import httpx
 import structlog
 
-from api.schemas import Checks, CheckView, HealthView, ProvidersCheck, WorkersView
+from api.depth import look_at_queue, unknown_queue
+from api.schemas import Checks, CheckView, HealthView, ProvidersCheck, QueueView, WorkersView
 from providers.base import Availability
 from providers.registry import Registry
 from speech.errors import ProviderUnavailable, SpeechError
+from speech.pools import Routing
 from speech.settings import Settings
 from storage.store import Store
 
@@ -25,6 +27,8 @@ KEPT_SECONDS = 1.0
 TIMEOUT = 2.0
 WORKER_SECONDS = 30.0
 """A worker that was not heard of for so long is not online."""
+Found = CheckView | WorkersView | QueueView | ProvidersCheck
+"""What a check may find."""
 _log = structlog.get_logger("api.health")
 
 
@@ -36,9 +40,10 @@ class HealthChecks:
     ) -> None:
         self._store = store
         self._registry = registry
+        self._routing = Routing.from_settings(settings)
         self._prefect = f"{settings.prefect.rstrip('/')}/health"
         self._client = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False)
-        self._asked: dict[str, asyncio.Task[CheckView | WorkersView | ProvidersCheck]] = {}
+        self._asked: dict[str, asyncio.Task[Found]] = {}
         self._report: HealthView | None = None
         self._until = 0.0
         self._turn = asyncio.Lock()
@@ -58,11 +63,12 @@ class HealthChecks:
             return self._report
 
     async def _ask_all(self) -> HealthView:
-        database, storage, orchestrator, workers, providers = await asyncio.gather(
+        database, storage, orchestrator, workers, queue, providers = await asyncio.gather(
             self._ask("database", self._database),
             self._ask("storage", self._blobs),
             self._ask("orchestrator", self._orchestrator),
             self._ask("workers", self._workers),
+            self._ask("queue", self._queue),
             self._ask("providers", self._providers),
         )
         checks = Checks(
@@ -70,15 +76,14 @@ class HealthChecks:
             storage=_plain(storage),
             orchestrator=_plain(orchestrator),
             workers=workers if isinstance(workers, WorkersView) else WorkersView(**_none_online(workers)),
+            queue=queue if isinstance(queue, QueueView) else unknown_queue(queue.detail),
             providers=providers
             if isinstance(providers, ProvidersCheck)
             else ProvidersCheck(ok=False, available=[], unavailable={}, detail=providers.detail),
         )
         return HealthView(status=_status(checks), checks=checks)
 
-    async def _ask(
-        self, name: str, check: Callable[[], Awaitable[CheckView | WorkersView | ProvidersCheck]]
-    ) -> CheckView | WorkersView | ProvidersCheck:
+    async def _ask(self, name: str, check: Callable[[], Awaitable[Found]]) -> Found:
         task = self._asked.get(name)
         if task is None or task.done():
             task = self._asked[name] = asyncio.ensure_future(check())
@@ -121,6 +126,9 @@ class HealthChecks:
         slots, busy = sum(beat.slots for beat in beats), sum(beat.busy for beat in beats)
         return WorkersView(ok=online > 0, online=online, slots=slots, busy=busy, detail=detail)
 
+    async def _queue(self) -> QueueView:
+        return await look_at_queue(self._store, self._routing)
+
     async def _providers(self) -> ProvidersCheck:
         return await asyncio.to_thread(self._look_at_providers)
 
@@ -138,11 +146,11 @@ class HealthChecks:
             return Availability(False, error.message)
 
 
-def _plain(found: CheckView | WorkersView | ProvidersCheck) -> CheckView:
+def _plain(found: Found) -> CheckView:
     return found if isinstance(found, CheckView) else CheckView(ok=found.ok, detail=found.detail)
 
 
-def _none_online(found: CheckView | ProvidersCheck) -> dict[str, object]:
+def _none_online(found: Found) -> dict[str, object]:
     return {"ok": False, "online": 0, "slots": 0, "busy": 0, "detail": found.detail}
 
 

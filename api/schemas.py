@@ -237,6 +237,22 @@ class WorkersView(Shape):
     detail: str | None = None
 
 
+class Depth(Shape):
+    """How much there is to do."""
+
+    queued: int = Field(description="Jobs that wait for a worker, and may begin.", examples=[3])
+    processing: int = Field(description="Jobs that a worker has.", examples=[1])
+    unfinished: int = Field(description="Both: what to scale workers by.", examples=[4])
+
+
+class QueueView(Depth):
+    """How much there is to do, altogether and by work pool; jobs whose time has not come do not count."""
+
+    ok: bool
+    pools: dict[str, Depth] = Field(description="By work pool.")
+    detail: str | None = None
+
+
 class ProvidersCheck(Shape):
     """Which providers can work here."""
 
@@ -253,6 +269,7 @@ class Checks(Shape):
     storage: CheckView
     orchestrator: CheckView
     workers: WorkersView
+    queue: QueueView
     providers: ProvidersCheck
 
 

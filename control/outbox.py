@@ -22,6 +22,7 @@ from orchestration.runs import cancel
 from speech.clock import now
 from speech.errors import SpeechError
 from speech.jobs import JobStatus
+from speech.pools import Routing
 from storage.outbox import OutboxKind, OutboxRow
 from storage.oversight import Oversight, WatchedJob
 from storage.projection import Projection
@@ -50,12 +51,16 @@ class NotDeployed(SpeechError):
 
 @dataclass
 class Outbox:
-    """Control's hand that tells Prefect. One open client; at most ``AT_ONCE`` calls at a time."""
+    """Control's hand that tells Prefect. One open client; at most ``AT_ONCE`` calls at a time.
+
+    ``deployment`` is the one of jobs; without ``routing`` all of them go to it.
+    """
 
     client: PrefectClient
     store: Store
     deployment: str
-    _deployment_id: UUID | None = None
+    routing: Routing | None = None
+    _deployment_ids: dict[str, UUID] = field(default_factory=dict)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def empty(self) -> None:
@@ -125,9 +130,10 @@ class Outbox:
             return
         if job.status.finished:  # given up, by somebody who died before the row was gone
             return
+        deployment = await self._deployment_of(row.job_id)
         try:
             run = await self.client.create_flow_run_from_deployment(
-                await self._deployment(),
+                await self._deployment_id(deployment),
                 parameters={"job_id": row.job_id, "submission": row.submission},
                 idempotency_key=f"{row.job_id}:{row.submission}",
                 work_queue_name=str(job.priority),
@@ -135,12 +141,12 @@ class Outbox:
                 state=Scheduled(scheduled_time=job.not_before),
             )
         except ObjectNotFound as reason:
-            self._deployment_id = None
-            raise self._not_deployed() from reason
+            self._deployment_ids.clear()
+            raise _not_deployed(deployment) from reason
         except httpx.HTTPStatusError as reason:
             if reason.response.status_code == httpx.codes.NOT_FOUND:
-                self._deployment_id = None
-                raise self._not_deployed() from reason
+                self._deployment_ids.clear()
+                raise _not_deployed(deployment) from reason
             raise
         await self.store.jobs.submitted(row.job_id, row.submission, str(run.id))
 
@@ -150,16 +156,25 @@ class Outbox:
         except ObjectNotFound:
             return
 
-    async def _deployment(self) -> UUID:
-        if self._deployment_id is None:
-            try:
-                self._deployment_id = (await self.client.read_deployment_by_name(self.deployment)).id
-            except ObjectNotFound as reason:
-                raise self._not_deployed() from reason
-        return self._deployment_id
+    async def _deployment_of(self, job_id: str) -> str:
+        """The deployment in the pool that the job goes to."""
+        if self.routing is None or not self.routing.routes:
+            return self.deployment
+        wish = await self.store.demand.of(job_id)
+        pool = self.routing.default if wish is None else self.routing.pool_of(wish.provider, wish.model)
+        return self.routing.deployment_in(pool, self.deployment)
 
-    def _not_deployed(self) -> NotDeployed:
-        return NotDeployed(f"The deployment {self.deployment} is not on the Prefect server; run `woa deploy`.")
+    async def _deployment_id(self, name: str) -> UUID:
+        if name not in self._deployment_ids:
+            try:
+                self._deployment_ids[name] = (await self.client.read_deployment_by_name(name)).id
+            except ObjectNotFound as reason:
+                raise _not_deployed(name) from reason
+        return self._deployment_ids[name]
+
+
+def _not_deployed(name: str) -> NotDeployed:
+    return NotDeployed(f"The deployment {name} is not on the Prefect server; run `woa deploy`.")
 
 
 def _is_final(reason: httpx.HTTPStatusError) -> bool:

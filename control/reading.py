@@ -36,10 +36,10 @@ class RunReader:
     """Reads runs through the Prefect API."""
 
     client: PrefectClient
-    pool: str
+    pools: tuple[str, ...]
 
     async def moving(self, since: datetime, also: Collection[UUID]) -> list[FlowRun]:
-        """The pool's runs that are in motion, were restarted by hand or ended after ``since``, and ``also`` those."""
+        """The pools' runs that are in motion, were restarted by hand or ended after ``since``, and ``also`` those."""
         state = {
             "operator": "or_",
             "type": {"any_": [str(kind.value) for kind in IN_MOTION]},
@@ -52,7 +52,7 @@ class RunReader:
             "end_time": {"after_": since.isoformat()},
             **_named(named),
         }
-        pools = {"work_pools": {"name": {"any_": [self.pool]}}}
+        pools = {"work_pools": {"name": {"any_": list(self.pools)}}}
         return await self._all(wanted, pools) + await self.by_ids(rest)
 
     async def by_ids(self, run_ids: Collection[UUID]) -> list[FlowRun]:

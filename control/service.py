@@ -27,6 +27,7 @@ from orchestration.events import listen, run_events
 from orchestration.internals import flow_run_id_of_event
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
+from speech.pools import Routing
 from speech.settings import Settings
 from storage.store import Store
 from storage.wake import CommitSignal
@@ -151,9 +152,11 @@ class Office:
         """Do all of it, until cancelled."""
         async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
             group.create_task(_again(self._collect, "the database or the storage of files", COLLECT_SECONDS))
-            await self._find_pool(client)
-            outbox = Outbox(client, self.store, self.deployment)
-            watcher = Watcher(RunReader(client, self.settings.work_pool), self.store)
+            routing = Routing.from_settings(self.settings)
+            for pool in routing.pools:
+                await self._find_pool(client, pool)
+            outbox = Outbox(client, self.store, self.deployment, routing)
+            watcher = Watcher(RunReader(client, routing.pools), self.store)
             dispatch = Dispatch(client, self.store, self.deliver)
             reconciler = Reconciler(client, self.store)
             ingests = IngestDesk(client, self.store, self.ingests, self.settings.work_pool)
@@ -190,14 +193,14 @@ class Office:
             group.create_task(
                 _again(ingests.keep_schedules, "Prefect or the database, when scheduling", SCHEDULE_SECONDS)
             )
-            group.create_task(listen(self.settings, run_events(work_pool=self.settings.work_pool), heard))
+            group.create_task(listen(self.settings, run_events(work_pool=routing.pools), heard))
 
-    async def _find_pool(self, client: PrefectClient) -> None:
+    async def _find_pool(self, client: PrefectClient, name: str) -> None:
         """Wait until Prefect has our pool: to a server of others, every job of ours would seem to have lost its run."""
-        outage = Outage(f"Prefect, or its work pool {self.settings.work_pool} (`woa deploy` makes it)")
+        outage = Outage(f"Prefect, or its work pool {name} (`woa deploy` makes it)")
         while True:
             try:
-                pool = await client.read_work_pool(self.settings.work_pool)
+                pool = await client.read_work_pool(name)
                 check_owner(pool, await self.store.installation.identity())
             except Exception as reason:  # noqa: BLE001 - control outlives every outage
                 outage.met(reason)

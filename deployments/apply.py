@@ -18,12 +18,16 @@ from deployments.schedules import merged, same
 from deployments.specification import Deployment, Pool, Specification, read
 from orchestration.client import open_client
 from orchestration.ownership import check_owner, template
+from speech.options import Priority
+from speech.pools import Routing
 from speech.settings import Settings
 from storage.store import Store
 from workers.flows import import_flow
 from workers.service import TYPE
 
 RETRIES = 3
+JOB_QUEUES = frozenset(str(priority) for priority in Priority)
+"""Deployments that go to one of these run jobs, and jobs choose their pool."""
 
 
 class WrongPoolType(RuntimeError):
@@ -38,9 +42,10 @@ class Applied:
 
 
 async def apply(settings: Settings, specification: Specification | None = None) -> Applied:
-    """Create or update the pool, its queues, the flows and the deployments.
+    """Create or update the pools, their queues, the flows and the deployments.
 
-    ``settings.work_pool`` is the pool's name, whatever the file calls it.
+    ``settings.work_pool`` is the pool's name, whatever the file calls it. Pools that jobs are routed to are made
+    likewise, with a deployment of their own for jobs; all other deployments are in the first pool alone.
 
     Raises:
         WrongPoolType: when that pool exists with another type.
@@ -49,11 +54,14 @@ async def apply(settings: Settings, specification: Specification | None = None) 
 
     """
     given = specification if specification is not None else await asyncio.to_thread(read)
-    applied, identity = Applied(), await _identity(settings)
+    applied, identity, routing = Applied(), await _identity(settings), Routing.from_settings(settings)
     async with open_client(settings, retries=RETRIES) as client:
-        await _apply_pool(client, settings.work_pool, given.pool, identity, applied)
-        for deployment in given.deployments:
-            await _apply_deployment(client, settings.work_pool, deployment, applied)
+        for pool in routing.pools:
+            await _apply_pool(client, pool, given.pool, identity, applied)
+            for deployment in given.deployments:
+                if pool == routing.default or deployment.work_pool.work_queue_name in JOB_QUEUES:
+                    named = deployment.model_copy(update={"name": routing.deployment_in(pool, deployment.name)})
+                    await _apply_deployment(client, pool, named, applied)
     return applied
 
 
@@ -75,8 +83,10 @@ async def _apply_pool(client: PrefectClient, name: str, pool: Pool, identity: st
             "Name another one in WOA_WORK_POOL, or delete it."
         )
     check_owner(found, identity)
-    if found.base_job_template != wanted or found.description != pool.description:
-        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=wanted, description=pool.description))
+    limit = found.concurrency_limit if pool.concurrency_limit is None else pool.concurrency_limit
+    values = {"base_job_template": wanted, "description": pool.description, "concurrency_limit": limit}
+    if any(getattr(found, field) != value for field, value in values.items()):
+        await client.update_work_pool(name, WorkPoolUpdate(**values))
         applied.changes.append(f"work pool {name}: updated")
     await _apply_queues(client, name, pool, applied)
 
@@ -112,6 +122,9 @@ async def _apply_queues(client: PrefectClient, pool: str, wanted: Pool, applied:
         if found.priority != queue.priority:
             await client.update_work_queue(found.id, priority=queue.priority)
             applied.changes.append(f"queue {queue.name}: priority {queue.priority}")
+        if queue.concurrency_limit not in (None, found.concurrency_limit):
+            await client.update_work_queue(found.id, concurrency_limit=queue.concurrency_limit)
+            applied.changes.append(f"queue {queue.name}: at most {queue.concurrency_limit} at once")
 
 
 async def _apply_deployment(client: PrefectClient, pool: str, wanted: Deployment, applied: Applied) -> None:

@@ -18,22 +18,27 @@ ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Queue(BaseModel):
-    """A work queue; 1 is the highest priority."""
+    """A work queue; 1 is the highest priority. Without a limit, the one that Prefect has stays."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     priority: int = Field(ge=1)
+    concurrency_limit: int | None = Field(None, ge=0)
 
 
 class Pool(BaseModel):
-    """The work pool that the deployments go to."""
+    """The work pool that the deployments go to, and what every pool of an installation is like.
+
+    Without a limit on the runs that are at work in it, the one that Prefect has stays.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     type: str
     description: str = ""
+    concurrency_limit: int | None = Field(None, ge=0)
     queues: tuple[Queue, ...]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
 from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
+from prefect.events.schemas.events import ResourceSpecification
 
 from orchestration.environment import prefect_settings
 from speech.clock import now
@@ -26,8 +27,8 @@ OVERLAP = timedelta(seconds=5)
 """How old an event may be that is still passed on: clocks differ."""
 
 
-def run_events(*names: str, work_pool: str | None = None) -> EventFilter:
-    """The events of flow runs: those of the given state names, or all; of one pool, or all."""
+def run_events(*names: str, work_pool: str | Sequence[str] | None = None) -> EventFilter:
+    """The events of flow runs: those of the given state names, or all; of one pool or some, or all."""
     event = (
         EventNameFilter(name=[f"prefect.flow-run.{name}" for name in names])
         if names
@@ -35,7 +36,8 @@ def run_events(*names: str, work_pool: str | None = None) -> EventFilter:
     )
     if work_pool is None:
         return EventFilter(event=event)
-    labels = {"prefect.resource.role": "work-pool", "prefect.resource.name": work_pool}
+    pools = work_pool if isinstance(work_pool, str) else list(work_pool)
+    labels = ResourceSpecification({"prefect.resource.role": "work-pool", "prefect.resource.name": pools})
     return EventFilter(event=event, related=EventRelatedFilter(labels=labels))
 
 

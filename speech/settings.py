@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         None, description="Where people see the Prefect UI; default: the Prefect API's address without /api."
     )
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
+    pool_routes: dict[str, str] = Field(
+        default_factory=dict,
+        description="Jobs that go to other pools, as JSON: patterns of provider/model and their pools, the first that "
+        'fits, such as {"faster_whisper/large*": "speech-gpu"}.',
+    )
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_niceness: int = Field(
         10, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."

@@ -9,6 +9,7 @@ from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.demand import Demand
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
@@ -35,6 +36,7 @@ class Store:
         self.blobs = blobs
         self.files = Files(database)
         self.jobs = Jobs(database, results_kept=results_kept)
+        self.demand = Demand(database)
         self.attempts = Attempts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)

@@ -55,11 +55,36 @@ async def test_all_is_well(changed: Callable[..., Settings], prefect: tuple[str,
         await beat(desk, "two", 2, 2)
         body = (await desk.client.get(HEALTH)).json()
         assert body["status"] == "healthy", body
-        assert set(body["checks"]) == {"database", "storage", "orchestrator", "workers", "providers"}
+        assert set(body["checks"]) == {"database", "storage", "orchestrator", "workers", "queue", "providers"}
         workers = body["checks"]["workers"]
         assert (workers["online"], workers["slots"], workers["busy"]) == (2, 6, 3)
         assert body["checks"]["providers"]["available"] == ["faster_whisper"]
         assert (await desk.client.get(f"{HEALTH}/ready")).json() == {"status": "ready"}
+
+
+async def test_the_queue_is_counted_by_pool(changed: Callable[..., Settings], speech: bytes) -> None:
+    async with opened(changed(pool_routes={"faster_whisper/base": "speech-gpu"})) as desk:
+        file_ids = await desk.upload(("call.flac", speech))
+        for model in ("base", "base", "tiny.en"):
+            answer = await desk.client.post("/api/v1/transcribe", json={"file_ids": file_ids, "model": model})
+            assert answer.status_code == 202
+        queue = (await desk.client.get(HEALTH)).json()["checks"]["queue"]
+        assert queue["ok"]
+        assert (queue["queued"], queue["processing"], queue["unfinished"]) == (3, 0, 3)
+        assert queue["pools"] == {
+            "speech-cpu": {"queued": 1, "processing": 0, "unfinished": 1},
+            "speech-gpu": {"queued": 2, "processing": 0, "unfinished": 2},
+        }
+
+
+async def test_a_queue_that_cannot_be_counted_is_said_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(**_: object) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(desk.store.demand, "shares", broken)
+    queue = (await desk.client.get(HEALTH)).json()["checks"]["queue"]
+    assert (queue["ok"], queue["queued"], queue["pools"]) == (False, 0, {})
+    assert "RuntimeError" in queue["detail"]
 
 
 async def test_without_prefect_and_workers_jobs_are_still_accepted(desk: Desk) -> None:

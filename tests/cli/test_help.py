@@ -40,8 +40,8 @@ COMMANDS = _commands()
 def test_all_commands_are_there() -> None:
     names = {command[0] for command in COMMANDS}
     assert names == {
-        "serve", "api", "worker", "control", "deploy", "keys", "models", "doctor", "transcribe", "demo", "webhooks",
-        "ingest",
+        "serve", "api", "worker", "control", "deploy", "keys", "models", "doctor", "probe", "transcribe", "demo",
+        "webhooks", "ingest",
     }  # fmt: skip
 
 

@@ -59,7 +59,8 @@ class Installation:
             created_at=now(),
         )
         await self.store.files.add(file)
-        options = {name: script.pop(name) for name in ("priority", "not_before", "webhook_url") if name in script}
+        chosen = ("priority", "not_before", "webhook_url", "model")
+        options = {name: script.pop(name) for name in chosen if name in script}
         values = {name: str(value) for name, value in script.items()}
         request = TranscribeRequest(file_ids=[file.file_id], metadata=values, **options)
         return await self.store.jobs.create(OWNER, request, max_unfinished=1000)

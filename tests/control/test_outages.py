@@ -131,7 +131,7 @@ async def test_without_a_deployment_jobs_wait(installation: Installation) -> Non
     await installation.client.delete_deployment(deployment.id)
     other = await installation.job()
     outbox = Outbox(installation.client, installation.store, installation.deployment)
-    outbox._deployment_id = deployment.id
+    outbox._deployment_ids[installation.deployment] = deployment.id
     for _ in range(2):
         with pytest.raises(Exception, match="woa deploy"):
             await outbox.empty()

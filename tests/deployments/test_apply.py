@@ -91,6 +91,38 @@ async def test_what_was_changed_by_hand_is_mended(there: Settings) -> None:
 
 
 @pytest.mark.prefect
+async def test_pools_that_jobs_are_routed_to_are_made_too(there: Settings) -> None:
+    gpu = f"{there.work_pool}-gpu"
+    routed = there.model_copy(update={"pool_routes": {"faster_whisper/large*": gpu}})
+    await apply(routed)
+    assert (await apply(routed)).changes == []
+    async with open_client(routed) as client:
+        mine, other = await client.read_work_pool(there.work_pool), await client.read_work_pool(gpu)
+        queues = await client.read_work_queues(work_pool_name=gpu)
+        deployment = await client.read_deployment_by_name(f"transcribe/transcribe-{gpu}")
+    assert owner_of(mine) == owner_of(other)
+    assert {queue.name: queue.priority for queue in queues}.items() >= {"express": 1, "normal": 2, "low": 3}.items()
+    assert (deployment.entrypoint, deployment.work_pool_name) == ("flows.transcribe.transcribe", gpu)
+
+
+@pytest.mark.prefect
+async def test_limits_are_applied_and_those_that_the_file_leaves_out_stay(there: Settings) -> None:
+    given = read()
+    low = next(queue for queue in given.pool.queues if queue.name == "low")
+    queues = tuple(queue for queue in given.pool.queues if queue.name != "low")
+    limited = given.pool.model_copy(
+        update={"concurrency_limit": 20, "queues": (*queues, low.model_copy(update={"concurrency_limit": 2}))}
+    )
+    await apply(there, given.model_copy(update={"pool": limited}))
+    assert (await apply(there, given.model_copy(update={"pool": limited}))).changes == []
+    assert (await apply(there)).changes == []
+    async with open_client(there) as client:
+        pool = await client.read_work_pool(there.work_pool)
+        found = await client.read_work_queue_by_name("low", work_pool_name=there.work_pool)
+    assert (pool.concurrency_limit, found.concurrency_limit) == (20, 2)
+
+
+@pytest.mark.prefect
 async def test_a_pool_of_another_type_is_refused(there: Settings) -> None:
     async with open_client(there) as client:
         await client.create_work_pool(WorkPoolCreate(name=there.work_pool, type="process"))

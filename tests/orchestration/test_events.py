@@ -60,3 +60,7 @@ def test_filters_name_states_and_pool() -> None:
     assert some.event is not None
     assert some.event.name == ["prefect.flow-run.Scheduled"]
     assert some.related is not None
+    both = run_events(work_pool=("speech-cpu", "speech-gpu"))
+    assert both.related is not None
+    assert both.related.labels is not None
+    assert both.related.labels["prefect.resource.name"] == ["speech-cpu", "speech-gpu"]
