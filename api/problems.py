@@ -101,6 +101,8 @@ STATUS: dict[type[SpeechError], int] = {
     storage_errors.QueueFull: 429,
     storage_errors.JobFinished: 409,
     storage_errors.JobNotFinished: 409,
+    storage_errors.NothingToRetry: 409,
+    storage_errors.JobExpired: 409,
     storage_errors.FileInUse: 409,
     storage_errors.DeliveryForgotten: 410,
     storage_errors.SpecificationUnreadable: 409,

@@ -21,6 +21,7 @@ from storage.ids import new_id
 from storage.lifetimes import shown_as, waiting_in_line, waits_until
 from storage.marks import mark, marked
 from storage.projection import Projection, apply, is_news, submit_again
+from storage.retries import run_again
 from storage.submission import RANKS, UNFINISHED, accept
 from storage.tables import jobs
 
@@ -111,6 +112,25 @@ class Jobs:
             if row is None:
                 raise _missing(job_id)
             await ask_to_stop(connection, row)
+            return await _read(connection, owner_id, job_id)
+
+    async def retry(self, owner_id: str, job_id: str, *, max_unfinished: int, retry_id: str | None = None) -> Job:
+        """Run an ended job again: what failed or was cancelled of it.
+
+        With a ``retry_id`` given (see Idempotency), a retry that was made under it is not made again.
+
+        Raises:
+            Missing: the owner has no such job.
+            JobNotFinished, JobExpired, NothingToRetry, QueueFull: it does not run again.
+
+        """
+        async with self._database.writing() as connection:
+            row = await _find(connection, owner_id, job_id)
+            if row is None:
+                raise _missing(job_id)
+            if retry_id is None or row["retry_id"] != retry_id:
+                chosen = retry_id or new_id()
+                await run_again(connection, row, max_unfinished=max_unfinished, retry_id=chosen)
             return await _read(connection, owner_id, job_id)
 
     async def active(self, limit: int = 1000) -> list[ActiveJob]:

@@ -40,7 +40,7 @@ async def accept(
     ``results_kept`` is for how many seconds results stay when the request does not say; 0: for ever.
     """
     _refuse_bad_inputs(request)
-    await _hold_place(connection, owner_id, max_unfinished)
+    await hold_places(connection, owner_id, 1, max_unfinished)
     moment = now()
     uploaded = await _uploaded(connection, owner_id, request.file_ids)
     fetched = [_file_to_fetch(owner_id, url, moment) for url in request.urls]
@@ -70,14 +70,21 @@ def _refuse_bad_inputs(request: TranscribeRequest) -> None:
         raise UnsupportedOption("The same file is named twice; results are told apart by file_id.", "file_ids")
 
 
-async def _hold_place(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> None:
-    """Count the owner's unfinished jobs, and hold the owner's row so that nobody else counts meanwhile."""
+async def hold_places(connection: AsyncConnection, owner_id: str, wanted: int, max_unfinished: int) -> None:
+    """See that ``wanted`` more jobs may be unfinished, and hold the owner's row so that nobody else counts meanwhile.
+
+    Raises:
+        QueueFull: when they would be too many.
+        Missing: when there is no such owner.
+
+    """
     holding = select(owners.c.owner_id).where(owners.c.owner_id == owner_id).with_for_update(key_share=True)
     if (await connection.execute(holding)).first() is None:
         raise Missing(f"There is no owner {owner_id}.", "owner_not_found")
     counting = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.status.in_(UNFINISHED))
-    if (await connection.execute(counting)).scalar_one() >= max_unfinished:
-        raise QueueFull(f"{max_unfinished} jobs are unfinished, which is all that is allowed; try again later.")
+    unfinished = (await connection.execute(counting)).scalar_one()
+    if unfinished + wanted > max_unfinished:
+        raise QueueFull(f"{unfinished} jobs are unfinished, of {max_unfinished} that are allowed; try again later.")
 
 
 async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[str]) -> list[tuple[str, str]]:

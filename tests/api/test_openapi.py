@@ -28,6 +28,7 @@ ROUTES = {
     "GET /transcribe/jobs/{job_id}",
     "GET /jobs",
     "DELETE /jobs/{job_id}",
+    "POST /jobs/{job_id}/retry",
     "GET /results/{job_id}",
     "GET /results/{job_id}/{format}",
     "GET /results/{job_id}/archive",

@@ -16,7 +16,7 @@ from speech.clock import now
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.jobs import FileStatus, Job, JobStatus, Stage, lawful
 from storage.attempts import Attempt, Outcome
-from storage.errors import JobFinished
+from storage.errors import JobFinished, JobNotFinished, NothingToRetry
 from storage.projection import Projection
 from storage.store import Store
 from tests.storage.conftest import OWNER, Desk, make_settings
@@ -107,6 +107,16 @@ class JobMachine(RuleBasedStateMachine):
             assert self.before.status in (JobStatus.COMPLETED, JobStatus.FAILED)
             return
         assert job.status in (JobStatus.CANCELLED, JobStatus.CANCELLING)
+
+    @rule()
+    def retry(self) -> None:
+        try:
+            job = self.wait(self.store.jobs.retry(OWNER, self.job.job_id, max_unfinished=10))
+        except (JobNotFinished, NothingToRetry):
+            return
+        assert self.before.status.finished
+        assert (job.status, job.attempt) == (JobStatus.QUEUED, self.before.attempt + 1)
+        assert job.submission == self.before.submission + 1
 
     @rule()
     def lose(self) -> None:
