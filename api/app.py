@@ -22,13 +22,14 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import catalogue, files, jobs, probes, reference, results, transcripts, uploads, webhooks
+from api.routes import catalogue, events, files, jobs, probes, reference, results, transcripts, uploads, webhooks
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
 from speech.addresses import API
 from speech.settings import Settings
 from storage.store import Store
+from storage.tail import Tail
 from weights.store import WeightStore
 
 
@@ -46,6 +47,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         try:
             yield
         finally:
+            await parts.tail.close()
             await parts.health.aclose()
             if store is None:
                 await parts.store.close()
@@ -60,7 +62,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, results, transcripts, webhooks, catalogue, probes):
+    for routes in (uploads, files, jobs, events, results, transcripts, webhooks, catalogue, probes):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)
@@ -92,6 +94,7 @@ def _parts(settings: Settings, store: Store, registry: Registry) -> Parts:
         freshness=Freshness(store),
         catalogue=Catalogue(registry),
         keys=KnownKeys(store),
+        tail=Tail(store.database),
     )
 
 

@@ -17,6 +17,7 @@ from providers.registry import Registry
 from remote.guard import UrlRules
 from speech.settings import Settings
 from storage.store import Store
+from storage.tail import Tail
 
 API_KEY = HTTPBearer(
     auto_error=False,
@@ -39,6 +40,7 @@ class Parts:
     freshness: Freshness
     catalogue: Catalogue
     keys: KnownKeys
+    tail: Tail
 
 
 async def parts_of(request: Request) -> Parts:

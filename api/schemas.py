@@ -53,7 +53,7 @@ class JobLinks(Shape):
 
     self: str = Field(description="The job.", examples=[f"/api/v1/jobs/{_ID}"])
     results: str = Field(description="Its results, once it is completed.", examples=[f"/api/v1/results/{_ID}"])
-    events: str | None = Field(None, description="Its events; null while the server offers none.")
+    events: str | None = Field(None, description="Its events, as they happen.", examples=[f"/api/v1/jobs/{_ID}/events"])
 
 
 class AcceptedView(Shape):

@@ -73,7 +73,8 @@ def _job_file(file: JobFile) -> schemas.JobFileView:
 
 def links_of(job_id: str) -> schemas.JobLinks:
     """Where a client goes on from a job."""
-    return schemas.JobLinks(self=job_path(job_id), results=results_path(job_id))
+    job = job_path(job_id)
+    return schemas.JobLinks(self=job, results=results_path(job_id), events=f"{job}/events")
 
 
 def transcript_view(row: TranscriptRow) -> schemas.TranscriptView:

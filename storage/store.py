@@ -9,6 +9,7 @@ from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.events import Events
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
@@ -36,6 +37,7 @@ class Store:
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
         self.steps = Steps(database)
+        self.events = Events(database)
         self.outbox = Outbox(database)
         self.leases = Leases(database)
         self.workers = Workers(database)

@@ -29,6 +29,7 @@ ROUTES = {
     "GET /jobs",
     "DELETE /jobs/{job_id}",
     "POST /jobs/{job_id}/retry",
+    "GET /jobs/{job_id}/events",
     "GET /results/{job_id}",
     "GET /results/{job_id}/{format}",
     "GET /results/{job_id}/archive",
