@@ -22,7 +22,7 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import catalogue, events, files, jobs, probes, reference, results, transcripts, uploads, webhooks
+from api.routes import batches, catalogue, events, files, jobs, probes, reference, results, transcripts, uploads, webhooks
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, events, results, transcripts, webhooks, catalogue, probes):
+    for routes in (uploads, files, jobs, events, batches, results, transcripts, webhooks, catalogue, probes):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.batches import BatchBody
 from api.problems import Problem
 from speech.options import TranscribeRequest
 
@@ -25,7 +26,8 @@ Speech to text: send recordings, ask for a transcription, follow the job, take t
 """
 TAGS = [
     {"name": "files", "description": "Recordings that this server holds."},
-    {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped."},
+    {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped, run again."},
+    {"name": "batches", "description": "Many transcriptions at once."},
     {"name": "results", "description": "Words with times, in any format."},
     {"name": "catalogue", "description": "What can be asked for."},
     {"name": "health", "description": "How the server is."},
@@ -48,7 +50,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, TranscribeRequest):
+    for model in (Problem, TranscribeRequest, BatchBody):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape

@@ -125,6 +125,7 @@ STATUS: dict[type[SpeechError], int] = {
     refusals.UrlsRefused: 422,
     refusals.FilesMissing: 404,
     refusals.UnknownFormatAsked: 422,
+    refusals.BatchRefused: refusals.BatchRefused.status,
     refusals.IdempotencyKeyReused: 422,
     refusals.RequestInFlight: 409,
     refusals.JobFailed: 409,

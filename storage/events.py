@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -97,6 +97,17 @@ async def note(connection: AsyncConnection, job_id: str) -> Job:
     return job
 
 
+async def note_accepted(connection: AsyncConnection, accepted: ColumnElement[bool]) -> None:
+    """Log the first entries of jobs that this transaction has made, all at once."""
+    rows = (await connection.execute(select(jobs).where(accepted))).mappings().all()
+    found = await records.with_files(connection, rows)
+    entries = [_entry(job.owner_id, job.job_id, 1, kind_of(job), said_of(job)) for job in found]
+    await connection.execute(insert(job_events), entries)
+    logged = update(jobs).where(jobs.c.job_id == bindparam("of")).values(last_event=1, logged=bindparam("gist"))
+    await connection.execute(logged, [{"of": job.job_id, "gist": gist_of(job)} for job in found])
+    await _notify(connection)
+
+
 async def note_piece(
     connection: AsyncConnection, job_id: str, file_id: str, piece: int, segments: list[dict[str, Any]]
 ) -> bool:
@@ -146,23 +157,27 @@ async def _append(
     number = row["last_event"] + 1
     changed = {"last_event": number} | ({} if logged is None else {"logged": logged})
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(changed))
-    entry = {
-        "job_id": row["job_id"],
-        "number": number,
-        "owner_id": row["owner_id"],
-        "kind": str(kind),
-        "data": _encode(said),
-        "created_at": now(),
-    }
+    entry = _entry(row["owner_id"], row["job_id"], number, kind, said)
     await connection.execute(insert(job_events).values(entry | columns))
+    await _notify(connection)
+
+
+async def _notify(connection: AsyncConnection) -> None:
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+
+
+def _entry(owner_id: str, job_id: str, number: int, kind: EventKind, said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "number": number,
+        "owner_id": owner_id,
+        "kind": str(kind),
+        "data": json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+        "created_at": now(),
+    }
 
 
 async def _read(connection: AsyncConnection, job_id: str) -> tuple[RowMapping, Job]:
     row = (await connection.execute(select(jobs).where(jobs.c.job_id == job_id))).mappings().one()
     return row, (await records.with_files(connection, [row]))[0]
-
-
-def _encode(said: dict[str, Any]) -> str:
-    return json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.jobs import FileStatus, JobStatus
 from storage.endings import restart_files
 from storage.errors import JobExpired, JobNotFinished, NothingToRetry
+from storage.lifetimes import is_expired
 from storage.outbox import OutboxKind, tell
 from storage.projection import reopened
 from storage.submission import hold_places
@@ -45,7 +46,7 @@ async def _refuse_unless_retryable(connection: AsyncConnection, row: RowMapping)
     status = JobStatus(row["status"])
     if not status.finished:
         raise JobNotFinished("The job is still at work; it can be retried once it has ended.")
-    if status is JobStatus.EXPIRED or row["results_deleted_at"] is not None:
+    if is_expired(row) or row["results_deleted_at"] is not None:
         raise JobExpired("The job's request was deleted with its results; submit it anew.")
     if status is JobStatus.COMPLETED and not await _failed_files(connection, row["job_id"]):
         raise NothingToRetry("Every file of the job was transcribed; there is nothing to run again.")

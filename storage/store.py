@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from speech.settings import Settings
 from storage.attempts import Attempts
+from storage.batches import Batches
 from storage.blobs import Blobs
 from storage.clearance import Clearance
 from storage.crashes import Crashes
@@ -33,6 +34,7 @@ class Store:
         self.blobs = blobs
         self.files = Files(database)
         self.jobs = Jobs(database, results_kept=results_kept)
+        self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
