@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -139,6 +140,17 @@ class JobMachine(RuleBasedStateMachine):
         if before.started_at is not None:
             assert job.started_at == before.started_at
         self.ends_whole(job)
+        self.is_told(job)
+
+    def is_told(self, job: Job) -> None:
+        """The log has no gap, one end exactly when the job has ended, and says last how the job is."""
+        entries = self.wait(self.store.events.after(job.job_id, 0, 10_000))
+        assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+        ends = [entry for entry in entries if entry.kind.is_end]
+        assert ends == ([entries[-1]] if job.status.finished else [])
+        last = json.loads(entries[-1].data)
+        assert (last["status"], last["attempt"], last["stage"]) == (job.status, job.attempt, job.stage)
+        assert [file["status"] for file in last["files"]] == [file.status for file in job.files]
 
     def ends_whole(self, job: Job) -> None:
         assert (job.completed_at is not None) == job.status.finished
