@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.batches import BatchBody
 from api.problems import Problem
+from api.schemas import ToldJob, ToldPiece
 from speech.options import TranscribeRequest
 
 TITLE = "World of ASR"
@@ -50,7 +51,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, TranscribeRequest, BatchBody):
+    for model in (Problem, TranscribeRequest, BatchBody, ToldJob, ToldPiece):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape

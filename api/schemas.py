@@ -124,6 +124,43 @@ class JobList(Shape):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
+class ToldFile(Shape):
+    """One file of a job, as an event shows it."""
+
+    file_id: str = Field(description="Opaque id.", examples=[_ID])
+    status: FileStatus = Field(description="What became of it.", examples=["processing"])
+    stage: Stage = Field(description="What is being done to it.", examples=["transcribing"])
+    progress: float = Field(description="0..100.", examples=[47.2])
+    error: str | None = Field(description="A sentence, when it failed.", examples=[None])
+    error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+    transcript_id: str | None = Field(description="Its transcript, when there is one.", examples=[None])
+
+
+class ToldJob(Shape):
+    """The data of `progress`, `completed`, `failed` and `cancelled`: how the job is."""
+
+    job_id: str = Field(description="Opaque id.", examples=[_ID])
+    attempt: int = Field(description="How often it was begun.", examples=[1])
+    status: JobStatus = Field(description="As in the job.", examples=["processing"])
+    stage: Stage = Field(description="What is being done.", examples=["transcribing"])
+    progress: float = Field(description="0..100.", examples=[47.2])
+    files: list[ToldFile] = Field(description="In the order of the request.")
+    error: str | None = Field(description="A sentence, when it failed.", examples=[None])
+    error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+
+
+class ToldPiece(Shape):
+    """The data of `segment`: the words of a piece, in place of what came of that piece before."""
+
+    job_id: str = Field(description="Opaque id.", examples=[_ID])
+    file_id: str = Field(description="Whose words they are.", examples=[_ID])
+    piece: int = Field(description="Which piece of the file, from 0.", examples=[0])
+    revision: int = Field(description="How often the piece was told, from 1.", examples=[1])
+    segments: list[dict[str, Any]] = Field(
+        description="As in the `json` result, on the recording's own time line; `id` counts within the piece."
+    )
+
+
 class BatchLinks(Shape):
     """Where to go on."""
 

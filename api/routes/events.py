@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.answers import refusals
 from api.deps import App, Caller
 from api.ids import JobId
+from api.schemas import ToldJob, ToldPiece
 from api.streams import EventStream
 
 router = APIRouter(tags=["jobs"])
@@ -29,6 +31,19 @@ event: completed
 data: {"job_id":"0193a1b2","attempt":1,"status":"completed","stage":"done","progress":100.0,"files":[],"error":null}
 
 """
+
+
+def _told(model: type[BaseModel], *names: str) -> dict[str, Any]:
+    shape = {"$ref": f"#/components/schemas/{model.__name__}"}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": shape}
+    return {
+        "type": "object",
+        "required": ["event", "data", "id"],
+        "properties": {"event": {"enum": list(names)}, "data": data, "id": {"type": "string", "pattern": "^[0-9]+$"}},
+    }
+
+
+_EVENT = {"oneOf": [_told(ToldJob, "progress", "completed", "failed", "cancelled"), _told(ToldPiece, "segment")]}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-Sent Events; the data of each is a JSON object.\n\n"
@@ -37,8 +52,9 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "* `segment` `{job_id, file_id, piece, revision, segments}`: the words of a piece of a file, with the segments "
         "of the `json` result, on the recording's own time line; it replaces what came of that piece before.\n"
         "* `completed`, `failed` or `cancelled`, as `progress`: the last one, unless the job is retried.\n\n"
-        "A comment comes every 15 seconds without an event.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "A comment comes every 15 seconds without an event. The schema is that of one event.\n\n"
+        f"```text\n{_EXAMPLE}```",
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
     204: {"description": "The end was seen already: there is nothing more to come, unless the job is retried."},
 }
