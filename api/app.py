@@ -22,7 +22,19 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import batches, catalogue, events, files, jobs, probes, reference, results, transcripts, uploads, webhooks
+from api.routes import (
+    batches,
+    catalogue,
+    events,
+    files,
+    jobs,
+    probes,
+    reference,
+    results,
+    transcripts,
+    uploads,
+    webhooks,
+)
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
