@@ -22,7 +22,20 @@ from api.health import HealthChecks
 from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
-from api.routes import catalogue, files, ingests, jobs, probes, reference, results, transcripts, uploads, webhooks
+from api.routes import (
+    batches,
+    catalogue,
+    events,
+    files,
+    ingests,
+    jobs,
+    probes,
+    reference,
+    results,
+    transcripts,
+    uploads,
+    webhooks,
+)
 from engine.engine import Engine
 from providers.registry import Registry
 from remote.guard import UrlRules
@@ -30,6 +43,7 @@ from remote.stores import AllowedStores
 from speech.addresses import API
 from speech.settings import Settings
 from storage.store import Store
+from storage.tail import Tail
 from weights.store import WeightStore
 
 
@@ -47,6 +61,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         try:
             yield
         finally:
+            await parts.tail.close()
             await parts.health.aclose()
             if store is None:
                 await parts.store.close()
@@ -61,7 +76,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, results, transcripts, ingests, webhooks, catalogue, probes):
+    for routes in (uploads, files, jobs, events, batches, results, transcripts, ingests, webhooks, catalogue, probes):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)
@@ -94,6 +109,7 @@ def _parts(settings: Settings, store: Store, registry: Registry) -> Parts:
         freshness=Freshness(store),
         catalogue=Catalogue(registry),
         keys=KnownKeys(store),
+        tail=Tail(store.database),
     )
 
 

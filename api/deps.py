@@ -18,6 +18,7 @@ from remote.guard import UrlRules
 from remote.stores import AllowedStores
 from speech.settings import Settings
 from storage.store import Store
+from storage.tail import Tail
 
 API_KEY = HTTPBearer(
     auto_error=False,
@@ -41,6 +42,7 @@ class Parts:
     freshness: Freshness
     catalogue: Catalogue
     keys: KnownKeys
+    tail: Tail
 
 
 async def parts_of(request: Request) -> Parts:

@@ -10,6 +10,7 @@ _PATTERN = r"^[A-Za-z0-9_.\-]+$"
 _EXAMPLES = ["0193a1b2c3d47e6f8091a2b3c4d5e6f7"]
 
 JobId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A job's id.", examples=_EXAMPLES)]
+BatchId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A batch's id.", examples=_EXAMPLES)]
 FileId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A file's id.", examples=_EXAMPLES)]
 DeliveryId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A delivery's id.", examples=_EXAMPLES)]
 SecretId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A secret's id.", examples=_EXAMPLES)]

@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.batches import BatchBody
 from api.problems import Problem
+from api.schemas import ToldJob, ToldPiece
 from speech.ingestion import IngestOptions
 from speech.options import TranscribeRequest
 
@@ -26,7 +28,8 @@ Speech to text: send recordings, ask for a transcription, follow the job, take t
 """
 TAGS = [
     {"name": "files", "description": "Recordings that this server holds."},
-    {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped."},
+    {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped, run again."},
+    {"name": "batches", "description": "Many transcriptions at once."},
     {"name": "results", "description": "Words with times, in any format."},
     {"name": "ingests", "description": "Buckets and folders that recordings are taken from, on a schedule."},
     {"name": "catalogue", "description": "What can be asked for."},
@@ -50,7 +53,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, TranscribeRequest, IngestOptions):
+    for model in (Problem, TranscribeRequest, BatchBody, ToldJob, ToldPiece, IngestOptions):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape

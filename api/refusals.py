@@ -6,7 +6,7 @@
     ├─ 401 Unauthenticated · 403 KeyRequired · HostRefused · OriginRefused
     ├─ 408 RequestTimedOut · 413 BodyTooLarge · TooManyFiles · 415 UnsupportedMediaType
     ├─ 422 MalformedBody · InvalidRequest · AudioRefused · UnknownFormatAsked · NotOffered · UrlsRefused
-    │  IdempotencyKeyReused
+    │  BatchRefused · IdempotencyKeyReused
     ├─ 404 FilesMissing
     ├─ 409 JobFailed · ResultsCancelled · FileIdRequired · RequestInFlight
     ├─ 410 ResultExpired
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 from speech.errors import SpeechError
 
@@ -132,6 +134,20 @@ class AudioRefused(Refused):
     """Files of an upload hold no audio that can be decoded; ``errors`` names them."""
 
     code = "invalid_audio"
+
+
+class BatchRefused(Refused):
+    """Items of a batch that are wrong; ``errors`` names their fields, and ``code`` is that of the first."""
+
+    code = "invalid_request"
+    status: ClassVar[int] = 422
+
+    def __init__(self, message: str = "", errors: Sequence[FieldError] = (), *, code: str = code) -> None:
+        super().__init__(message, errors)
+        self.code = code  # type: ignore[misc]  # one class, and the code of whatever is wrong with the first item
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), code=self.code), (self.message, self.errors)
 
 
 class IdempotencyKeyReused(Refused):

@@ -53,7 +53,7 @@ class JobLinks(Shape):
 
     self: str = Field(description="The job.", examples=[f"/api/v1/jobs/{_ID}"])
     results: str = Field(description="Its results, once it is completed.", examples=[f"/api/v1/results/{_ID}"])
-    events: str | None = Field(None, description="Its events; null while the server offers none.")
+    events: str | None = Field(None, description="Its events, as they happen.", examples=[f"/api/v1/jobs/{_ID}/events"])
 
 
 class AcceptedView(Shape):
@@ -121,6 +121,95 @@ class JobList(Shape):
     """A page of jobs."""
 
     jobs: list[JobView] = Field(description="The newest first.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+class ToldFile(Shape):
+    """One file of a job, as an event shows it."""
+
+    file_id: str = Field(description="Opaque id.", examples=[_ID])
+    status: FileStatus = Field(description="What became of it.", examples=["processing"])
+    stage: Stage = Field(description="What is being done to it.", examples=["transcribing"])
+    progress: float = Field(description="0..100.", examples=[47.2])
+    error: str | None = Field(description="A sentence, when it failed.", examples=[None])
+    error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+    transcript_id: str | None = Field(description="Its transcript, when there is one.", examples=[None])
+
+
+class ToldJob(Shape):
+    """The data of `progress`, `completed`, `failed` and `cancelled`: how the job is."""
+
+    job_id: str = Field(description="Opaque id.", examples=[_ID])
+    attempt: int = Field(description="How often it was begun.", examples=[1])
+    status: JobStatus = Field(description="As in the job.", examples=["processing"])
+    stage: Stage = Field(description="What is being done.", examples=["transcribing"])
+    progress: float = Field(description="0..100.", examples=[47.2])
+    files: list[ToldFile] = Field(description="In the order of the request.")
+    error: str | None = Field(description="A sentence, when it failed.", examples=[None])
+    error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+
+
+class ToldPiece(Shape):
+    """The data of `segment`: the words of a piece, in place of what came of that piece before."""
+
+    job_id: str = Field(description="Opaque id.", examples=[_ID])
+    file_id: str = Field(description="Whose words they are.", examples=[_ID])
+    piece: int = Field(description="Which piece of the file, from 0.", examples=[0])
+    revision: int = Field(description="How often the piece was told, from 1.", examples=[1])
+    segments: list[dict[str, Any]] = Field(
+        description="As in the `json` result, on the recording's own time line; `id` counts within the piece."
+    )
+
+
+class BatchLinks(Shape):
+    """Where to go on."""
+
+    self: str = Field(description="The batch.", examples=[f"/api/v1/batches/{_ID}"])
+
+
+class BatchAcceptedView(Shape):
+    """All jobs of a batch were accepted."""
+
+    batch_id: str = Field(description="Opaque id.", examples=[_ID])
+    job_ids: list[str] = Field(description="In the order of the items.", examples=[[_ID]])
+    links: BatchLinks
+
+
+class BatchSummary(Shape):
+    """A batch, summed up."""
+
+    batch_id: str = Field(description="Opaque id.", examples=[_ID])
+    created_at: datetime = Field(description="When it was accepted.", examples=[_MOMENT])
+    jobs_count: int = Field(description="How many jobs it was made of.", examples=[2])
+    counts: dict[JobStatus, int] = Field(
+        description="How many jobs are in which status.", examples=[{"completed": 1, "processing": 1}]
+    )
+    progress: float = Field(description="0..100; a job that ended, however it ended, counts as done.", examples=[75.0])
+    finished: bool = Field(description="Whether all jobs have ended.", examples=[False])
+
+
+class BatchJobView(Shape):
+    """One job of a batch."""
+
+    job_id: str = Field(description="Opaque id.", examples=[_ID])
+    position: int = Field(description="Its item's place, from 0.", examples=[0])
+    status: JobStatus = Field(description="How it is.", examples=["completed"])
+    progress: float = Field(description="0..100.", examples=[100.0])
+    error: str | None = Field(description="A sentence, when it failed.", examples=[None])
+    error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+
+
+class BatchView(BatchSummary):
+    """A batch with a page of its jobs."""
+
+    jobs: list[BatchJobView] = Field(description="In the order of the items.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+class BatchList(Shape):
+    """A page of batches."""
+
+    batches: list[BatchSummary] = Field(description="The newest first.")
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 

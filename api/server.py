@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
 import uvicorn
@@ -59,8 +59,10 @@ async def _serve(settings: Settings, config: uvicorn.Config, ready: Ready | None
     try:
         await store.migrate()
         await check_address(settings, store)
-        config.app = create_app(settings, store=store)
-        server = _Server(config, ready)
+        app = create_app(settings, store=store)
+        config.app = app
+        # A stream would hold the process for as long as requests may take; its client goes on at another server.
+        server = _Server(config, ready, let_go=app.state.parts.tail.close)
         try:
             await server.serve()
         except SystemExit:
@@ -73,15 +75,20 @@ async def _serve(settings: Settings, config: uvicorn.Config, ready: Ready | None
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Ready | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Ready | None, let_go: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._let_go = let_go
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started and self._ready is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await self._let_go()
+        await super().shutdown(sockets)  # type: ignore[arg-type]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in good order; a second SIGINT does not wait for requests.

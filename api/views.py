@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from api import schemas
-from speech.addresses import job_path, results_path
+from speech.addresses import API, job_path, results_path
 from speech.formats import FORMATS
 from speech.jobs import FileStatus, Job, JobFile, StoredFile
+from storage.batches import Batch, BatchJob
 from storage.deliveries import Delivery
 from storage.transcripts import TranscriptRow
 from storage.webhook_secrets import WebhookSecret
@@ -73,7 +77,28 @@ def _job_file(file: JobFile) -> schemas.JobFileView:
 
 def links_of(job_id: str) -> schemas.JobLinks:
     """Where a client goes on from a job."""
-    return schemas.JobLinks(self=job_path(job_id), results=results_path(job_id))
+    job = job_path(job_id)
+    return schemas.JobLinks(self=job, results=results_path(job_id), events=f"{job}/events")
+
+
+def batch_links_of(batch_id: str) -> schemas.BatchLinks:
+    """Where a client goes on from a batch."""
+    return schemas.BatchLinks(self=f"{API}/batches/{batch_id}")
+
+
+def batch_summary(batch: Batch) -> schemas.BatchSummary:
+    """A batch in a list."""
+    return schemas.BatchSummary(**_batch(batch))
+
+
+def batch_view(batch: Batch, jobs: Sequence[BatchJob], next_cursor: str | None) -> schemas.BatchView:
+    """A batch with a page of its jobs."""
+    shown = [schemas.BatchJobView(**asdict(job)) for job in jobs]
+    return schemas.BatchView(**_batch(batch), jobs=shown, next_cursor=next_cursor)
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    return {name: getattr(batch, name) for name in schemas.BatchSummary.model_fields}
 
 
 def transcript_view(row: TranscriptRow) -> schemas.TranscriptView:

@@ -10,12 +10,15 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 import httpx
+from httpx_sse import connect_sse
 
 from speech.errors import SpeechError
 
 PREFIX = "/api/v1"
 PATIENCE_SECONDS = 60.0
 """How long a server that does not answer is asked again, so that a restart of it does not end a wait."""
+SILENCE_SECONDS = 5.0
+"""How long a server may tell nothing of a job that is followed, until it is asked."""
 FINISHED = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
@@ -77,14 +80,42 @@ class Server:
         return job
 
     def follow(self, job_id: str, seen: Callable[[dict[str, Any]], None], interval: float = 0.2) -> dict[str, Any]:
-        """Wait until a job is finished, showing each look at it to ``seen``; the job as it ended."""
+        """Wait until a job is finished, showing to ``seen`` how it goes; the job as it ended.
+
+        The server tells it, and where it does not, it is asked again and again.
+        """
+        place: str | None = ""
         while True:
+            before = place
+            place = None if place is None else self._listen(job_id, place, seen)
             job = self.job(job_id)
             seen(job)
             if job["status"] in FINISHED:
                 return job
-            time.sleep(interval)
-            interval = min(interval * 1.1, 1.0)
+            if place is None or place == before:
+                time.sleep(interval)
+                interval = min(interval * 1.1, 1.0)
+
+    def _listen(self, job_id: str, place: str, seen: Callable[[dict[str, Any]], None]) -> str | None:
+        """Show what the server tells after ``place``, for as long as it does; the new place, None if it tells nothing.
+
+        A connection that is silent is given up: whether the orchestrator answers is something that only a look shows.
+        """
+        timeout = httpx.Timeout(30.0, read=SILENCE_SECONDS)
+        headers = {"Last-Event-ID": place} if place else {}
+        try:
+            with connect_sse(
+                self._client, "GET", f"{PREFIX}/jobs/{job_id}/events", headers=headers, timeout=timeout
+            ) as stream:
+                if not stream.response.headers.get("content-type", "").startswith("text/event-stream"):
+                    return place if stream.response.status_code == httpx.codes.NO_CONTENT else None
+                for event in stream.iter_sse():
+                    if event.event == "progress":
+                        seen(event.json())
+                    place = event.id
+        except (httpx.TransportError, httpx.InvalidURL):
+            return place
+        return place
 
     def cancel(self, job_id: str) -> None:
         """Ask for a job to stop; one that is finished stays as it is."""

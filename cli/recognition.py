@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.runtime import Runtime
     from speech.jobs import Stage
     from speech.options import TranscribeRequest
+    from speech.transcript import Segment
 
 AHEAD = 4
 """Inputs that are sent to a server before the first of them is waited for."""
@@ -221,6 +222,9 @@ class Shown:
 
         done = fraction if stage is Stage.TRANSCRIBING else float(stage is Stage.RENDERING)
         self._progress.update(self._duration * done, note=str(stage))
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
+        """As an Observer's: words are shown when all are there."""
 
     def cancelled(self) -> bool:
         """As an Observer's."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-from audio.spans import TimeMap
 from pipeline.prepare import Prepared
-from pipeline.recognise import Recognised
+from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
 from speech.jobs import transcript_id_of
-from speech.transcript import Segment, Transcript, Usage, ordered
+from speech.transcript import Transcript, Usage, ordered
 
 
 def assemble(
@@ -23,9 +21,9 @@ def assemble(
 ) -> Transcript:
     """Put the pieces' segments back on the recording's time line and make one transcript of them."""
     segments = [
-        TimeMap(piece.spans).segment(segment)
+        segment
         for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
-        for segment in _named(recognition.segments, recognition.language)
+        for segment in on_time_line(piece, recognition)
     ]
     return Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
@@ -43,8 +41,3 @@ def assemble(
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
     )
-
-
-def _named(segments: tuple[Segment, ...], language: str | None) -> Iterator[Segment]:
-    for segment in segments:
-        yield segment if segment.language else replace(segment, language=language)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from speech.errors import JobCancelled
 from speech.jobs import Stage
+from speech.transcript import Segment
 
 
 class Observer(Protocol):
@@ -13,6 +14,9 @@ class Observer(Protocol):
 
     def progress(self, stage: Stage, fraction: float) -> None:
         """``fraction`` in [0, 1] of ``stage`` is done. Called often: it must be cheap."""
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
+        """A piece of the recording was recognised, or found recognised; positions are the recording's."""
 
     def cancelled(self) -> bool:
         """Whether somebody asked to stop. Called often: it must be cheap."""
@@ -22,6 +26,9 @@ class Unobserved:
     """Nobody watches."""
 
     def progress(self, stage: Stage, fraction: float) -> None:
+        """Nobody is told."""
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
         """Nobody is told."""
 
     def cancelled(self) -> bool:

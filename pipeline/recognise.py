@@ -8,13 +8,14 @@ from functools import partial
 from pydantic import TypeAdapter
 
 from audio.pieces import Piece
+from audio.spans import TimeMap
 from pipeline.observer import Observer, go_on
 from pipeline.prepare import Prepared
 from pipeline.recording import Recording
 from pipeline.steps import StepKey, StepStore, run_step, step_key
 from providers.base import Recogniser, RecognitionOptions, Watch
 from speech.jobs import Stage
-from speech.transcript import Recognition, Segment
+from speech.transcript import Recognition, Segment, ordered
 
 VERSION = 1
 """Raised when the same piece and options would be recognised otherwise by this file."""
@@ -74,6 +75,7 @@ def recognise(
         recognition = run_step(steps, key, _SHAPE, work)
         options = in_language(options, recognition)
         done.append(recognition)
+        observer.piece_done(piece.index, ordered(on_time_line(piece, recognition), round(prepared.duration, 3)))
         before += piece.speech_seconds
         observer.progress(Stage.TRANSCRIBING, before / prepared.speech_seconds)
     return Recognised(tuple(done), recogniser.name, options.model, digest)
@@ -84,6 +86,15 @@ def in_language(options: RecognitionOptions, recognition: Recognition) -> Recogn
     if options.language is not None or recognition.language is None:
         return options
     return replace(options, language=recognition.language)
+
+
+def on_time_line(piece: Piece, recognition: Recognition) -> list[Segment]:
+    """The segments of a piece on the recording's own time line, each with its language."""
+    language, times = recognition.language, TimeMap(piece.spans)
+    return [
+        times.segment(segment if segment.language else replace(segment, language=language))
+        for segment in recognition.segments
+    ]
 
 
 def _recognise_piece(

@@ -6,6 +6,7 @@ and not read back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ def to_json(transcript: Transcript) -> Document:
         "model": transcript.model,
         "model_digest": transcript.model_digest,
         "text": transcript.text,
-        "segments": [_from_segment(number, segment) for number, segment in enumerate(transcript.segments)],
+        "segments": segments_to_json(transcript.segments),
         "speakers": [
             {"label": speaker.label, "name": speaker.name, "talk_time": speaker.talk_time}
             for speaker in transcript.speakers
@@ -45,6 +46,11 @@ def to_json(transcript: Transcript) -> Document:
         "stages": dict(transcript.stages),
         "warnings": list(transcript.warnings),
     }
+
+
+def segments_to_json(segments: Sequence[Segment]) -> list[Document]:
+    """Segments as JSON objects; ``id`` is their place among these."""
+    return [_from_segment(number, segment) for number, segment in enumerate(segments)]
 
 
 def from_json(document: Document) -> Transcript:

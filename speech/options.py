@@ -29,6 +29,10 @@ WebhookEvent = Literal["completed", "failed", "cancelled"]
 DEFAULT_WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = ("completed", "failed")
 
 
+OLDER_NAMES = {"model_type": "provider", "model_size": "model"}
+"""Names that clients of older versions use for fields of the request."""
+
+
 class Priority(StrEnum):
     """Which queue a job waits in."""
 
@@ -130,13 +134,17 @@ class TranscribeRequest(OptionsModel):
     def _older_names(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        renamed = dict(data)
-        for old, new in (("model_type", "provider"), ("model_size", "model")):
+        renamed = by_newer_names(data)
+        for old, new in OLDER_NAMES.items():
             if old in renamed:
-                if new in renamed:
-                    raise ValueError(f"give {new} or its older name {old}, not both")
-                renamed[new] = renamed.pop(old)
+                raise ValueError(f"give {new} or its older name {old}, not both")
         return renamed
+
+
+def by_newer_names(body: dict[str, Any]) -> dict[str, Any]:
+    """The body with its fields' older names replaced; one that is named twice keeps both names, and is refused."""
+    twice = {old for old, new in OLDER_NAMES.items() if new in body}
+    return {name if name in twice else OLDER_NAMES.get(name, name): value for name, value in body.items()}
 
 
 def not_offered_yet(request: TranscribeRequest) -> list[str]:

@@ -157,6 +157,7 @@ class Settings(BaseSettings):
         30 * DAY, ge=0, description="Finished runs in Prefect go so long after their end; 0: never."
     )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
+    max_batch_items: int = Field(500, ge=1, le=10_000, description="Jobs that one batch may ask for.")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")

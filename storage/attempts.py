@@ -14,12 +14,15 @@ from sqlalchemy import ColumnElement, RowMapping, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
+from speech.codec import segments_to_json
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.jobs import FileStatus, Job, JobStatus, Stage
-from storage import records, specification
+from speech.transcript import Segment
+from storage import specification
 from storage.database import Database
 from storage.endings import end_files, overall_progress, restart_files
 from storage.errors import Missing
+from storage.events import note, note_piece
 from storage.jobs import locked
 from storage.lifetimes import is_expired
 from storage.outbox import cancellation_is_due
@@ -71,9 +74,7 @@ class Attempts:
             token = secrets.token_urlsafe(16)
             await restart_files(connection, job_id)
             await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))
-            query = select(jobs).where(jobs.c.job_id == job_id)
-            rows = (await connection.execute(query)).mappings().all()
-            job = (await records.with_files(connection, rows))[0]
+            job = await note(connection, job_id)
         return Attempt(job=job, token=token, number=job.attempt)
 
     async def progress(self, attempt: Attempt, file_id: str, stage: Stage, progress: float) -> None:
@@ -90,6 +91,15 @@ class Attempts:
                 update(job_files).where(_file(attempt, file_id), at_work, _fence(attempt)).values(file)
             )
             await self._advance(connection, attempt, stage)
+
+    async def piece_done(self, attempt: Attempt, file_id: str, piece: int, segments: tuple[Segment, ...]) -> None:
+        """Tell those who follow the job the words of a piece, on the recording's time line; AttemptSuperseded.
+
+        What an earlier attempt told of the piece is not told again, unless the words are others now.
+        """
+        async with self._database.writing() as connection:
+            await self._hold(connection, attempt)
+            await note_piece(connection, attempt.job.job_id, file_id, piece, segments_to_json(segments))
 
     async def file_done(
         self,
@@ -163,6 +173,7 @@ class Attempts:
                 message = outcome.error or "The run ended without a result for this file."
                 await end_files(connection, job_id, FileStatus.FAILED, code, message)
             await _set(connection, job_id, {"error": outcome.error, "error_code": outcome.error_code})
+            await note(connection, job_id)
 
     async def _hold(self, connection: AsyncConnection, attempt: Attempt) -> None:
         row = await locked(connection, attempt.job.job_id)
@@ -183,6 +194,7 @@ class Attempts:
         changed = await connection.execute(update(jobs).where(mine).values(values))
         if changed.rowcount == 0:
             raise _superseded(attempt)
+        await note(connection, attempt.job.job_id)
 
 
 def _admit(row: RowMapping, submission: int, *, reopen: bool) -> bool:

@@ -143,7 +143,8 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
         pool_timeout=2 * BUSY_SECONDS,
         async_creator=lambda: OneHopConnection(path, BUSY_SECONDS, reads=not writes),
     )
-    pragmas = ["foreign_keys=ON", "temp_store=MEMORY"] + ([] if writes else ["query_only=ON"])
+    # What is deleted is overwritten, whatever the library was built to do.
+    pragmas = ["foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON"] + ([] if writes else ["query_only=ON"])
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:

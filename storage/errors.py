@@ -36,7 +36,7 @@ class JobFinished(SpeechError):
 
 
 class JobNotFinished(SpeechError):
-    """The job is still at work; its results cannot be deleted yet."""
+    """The job is still at work: its results cannot be deleted yet, nor can it be retried."""
 
     code = "job_not_finished"
 
@@ -45,6 +45,18 @@ class DeliveryForgotten(SpeechError):
     """The results of the job were deleted or have expired, and with them what was to be delivered, and where."""
 
     code = "result_expired"
+
+
+class NothingToRetry(SpeechError):
+    """Every file of the job is done already."""
+
+    code = "nothing_to_retry"
+
+
+class JobExpired(SpeechError):
+    """The job's request is gone, so that it cannot run again."""
+
+    code = "job_expired"
 
 
 class FileInUse(SpeechError):

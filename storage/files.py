@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,8 @@ from storage.specification import without_secrets
 from storage.steps import forget_steps
 from storage.submission import UNFINISHED
 from storage.tables import files, job_files, jobs
+
+_AT_ONCE = 500
 
 
 class Files:
@@ -89,6 +92,16 @@ class Files:
             names += await forget_steps(connection, file_id=file_id)
             await connection.execute(delete(files).where(files.c.file_id == file_id))
         return names
+
+    async def absent(self, owner_id: str, file_ids: Collection[str]) -> set[str]:
+        """Those of the ids that are no file of the owner's."""
+        wanted, found = list(file_ids), set[str]()
+        async with self._database.reading() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = files.c.file_id.in_(wanted[start : start + _AT_ONCE])
+                query = select(files.c.file_id).where(files.c.owner_id == owner_id, some)
+                found.update((await connection.execute(query)).scalars())
+        return set(wanted) - found
 
     async def list(
         self, owner_id: str, *, limit: int = 50, cursor: str | None = None

@@ -24,9 +24,10 @@ from storage import cursors
 from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
+from storage.events import note
 from storage.ids import new_id
 from storage.ingests import Ingest, hold
-from storage.resubmission import submit_anew
+from storage.retries import run_failed_again
 from storage.submission import accept, places_left
 from storage.tables import ingest_objects, jobs
 from storage.upserts import insert_or_ignore
@@ -156,6 +157,7 @@ class IngestObjects:
             results_kept=self._results_kept,
             names={url: shown_name(one.url)},
         )
+        await note(connection, row["job_id"])
 
     async def get(self, owner_id: str, object_id: str) -> IngestObject:
         """The object; Missing(object_not_found)."""
@@ -245,7 +247,7 @@ class IngestObjects:
             changed = await connection.execute(update(ingest_objects).where(_as_it_was(found)).values(values))
             if changed.rowcount != 1:
                 return False
-            return await submit_anew(connection, found.owner_id, found.job_id or "")
+            return await run_failed_again(connection, found.owner_id, found.job_id or "", max_unfinished=max_unfinished)
 
 
 def _as_it_was(found: IngestObject) -> Any:

@@ -17,10 +17,12 @@ from storage.cancellation import ask_to_stop, cancel_run
 from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
+from storage.events import note
 from storage.ids import new_id
 from storage.lifetimes import shown_as, waiting_in_line, waits_until
 from storage.marks import mark, marked
 from storage.projection import Projection, apply, is_news, submit_again
+from storage.retries import run_again
 from storage.submission import RANKS, UNFINISHED, accept
 from storage.tables import jobs
 
@@ -74,6 +76,7 @@ class Jobs:
                     job_id=chosen,
                     results_kept=self._results_kept,
                 )
+                return await note(connection, chosen)
             return await _read(connection, owner_id, chosen)
 
     async def get(self, owner_id: str, job_id: str) -> Job:
@@ -111,7 +114,26 @@ class Jobs:
             if row is None:
                 raise _missing(job_id)
             await ask_to_stop(connection, row)
-            return await _read(connection, owner_id, job_id)
+            return await note(connection, job_id)
+
+    async def retry(self, owner_id: str, job_id: str, *, max_unfinished: int, retry_id: str | None = None) -> Job:
+        """Run an ended job again: what failed or was cancelled of it.
+
+        With a ``retry_id`` given (see Idempotency), a retry that was made under it is not made again.
+
+        Raises:
+            Missing: the owner has no such job.
+            JobNotFinished, JobExpired, NothingToRetry, QueueFull: it does not run again.
+
+        """
+        async with self._database.writing() as connection:
+            row = await _find(connection, owner_id, job_id)
+            if row is None:
+                raise _missing(job_id)
+            if retry_id is None or row["retry_id"] != retry_id:
+                chosen = retry_id or new_id()
+                await run_again(connection, row, max_unfinished=max_unfinished, retry_id=chosen)
+            return await note(connection, job_id)
 
     async def active(self, limit: int = 1000) -> list[ActiveJob]:
         """Unfinished jobs of every owner: with a run first, of them those at work first, then by queue and age."""
@@ -159,6 +181,7 @@ class Jobs:
             if row is None or not is_news(row, submission, projection):
                 return False
             await apply(connection, row, projection)
+            await note(connection, job_id)
             return True
 
     async def resubmit(self, job_id: str, submission: int, flow_run_id: str | None) -> bool:
@@ -170,7 +193,9 @@ class Jobs:
             row = await locked(connection, job_id)
             if row is None or (row["submission"], row["flow_run_id"]) != (submission, flow_run_id):
                 return False
-            return await submit_again(connection, row)
+            again = await submit_again(connection, row)
+            await note(connection, job_id)
+            return again
 
     async def read_mark(self, at: datetime | None = None) -> None:
         """Remember that Prefect was read just now (or ``at``)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -80,8 +82,17 @@ async def tell(
     flow_run_id: str | None = None,
 ) -> None:
     """Write a row in the caller's transaction; who waits for commits wakes up when it is committed."""
+    await _write(connection, [_row(kind, owner_id, job_id, submission, flow_run_id)])
+
+
+async def tell_to_submit(connection: AsyncConnection, owner_id: str, job_ids: Sequence[str]) -> None:
+    """The first submission of new jobs, in this order."""
+    await _write(connection, [_row(OutboxKind.SUBMIT, owner_id, job_id, 1, None) for job_id in job_ids])
+
+
+def _row(kind: OutboxKind, owner_id: str, job_id: str, submission: int, flow_run_id: str | None) -> dict[str, Any]:
     moment = now()
-    row = {
+    return {
         "kind": str(kind),
         "owner_id": owner_id,
         "job_id": job_id,
@@ -90,7 +101,10 @@ async def tell(
         "created_at": moment,
         "due_at": moment,
     }
-    await connection.execute(insert(outbox).values(row))
+
+
+async def _write(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    await connection.execute(insert(outbox), list(rows))
     if connection.dialect.name == "postgresql":
         await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 

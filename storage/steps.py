@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from storage.database import Database
+from storage.events import forget_words
 from storage.garbage import discard
 from storage.tables import steps
 from storage.upserts import insert_or_ignore
@@ -55,12 +56,14 @@ async def forget_steps(
 ) -> list[str]:
     """Let go of the step results of a job, of a file, or of a file in a job; the names of their blobs.
 
-    Another job may have used the same ones: it finds nothing then and does the step anew.
+    The words that followers were told go too. Another job may have used the same step results: it finds nothing then
+    and does the step anew.
     """
     chosen = [column == value for column, value in ((steps.c.job_id, job_id), (steps.c.file_id, file_id)) if value]
     if not chosen:
         raise ValueError("a job, a file or both")
     rows = (await connection.execute(select(steps.c.owner_id, steps.c.step_key).where(*chosen).distinct())).all()
+    await forget_words(connection, job_id=job_id, file_id=file_id)
     names = [step_blob(row.owner_id, row.step_key) for row in rows]
     await discard(connection, names)
     await connection.execute(delete(steps).where(*chosen))

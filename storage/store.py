@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from speech.settings import Settings
 from storage.attempts import Attempts
+from storage.batches import Batches
 from storage.blobs import Blobs
 from storage.clearance import Clearance
 from storage.crashes import Crashes
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.demand import Demand
+from storage.events import Events
 from storage.files import Files
 from storage.garbage import Garbage
 from storage.idempotency import Idempotency
@@ -37,10 +39,12 @@ class Store:
         self.files = Files(database)
         self.jobs = Jobs(database, results_kept=results_kept)
         self.demand = Demand(database)
+        self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
         self.steps = Steps(database)
+        self.events = Events(database)
         self.outbox = Outbox(database)
         self.leases = Leases(database)
         self.workers = Workers(database)

@@ -1,4 +1,4 @@
-"""Accepting a job: its rows and the order to submit it, in one transaction."""
+"""Accepting jobs: their rows and the order to submit them, in one transaction."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from storage import specification
 from storage.errors import Missing, QueueFull
 from storage.ids import new_id
 from storage.lifetimes import waits_until
-from storage.outbox import OutboxKind, tell
+from storage.outbox import tell_to_submit
 from storage.tables import files, job_files, jobs, owners
 
 RANKS = {Priority.EXPRESS: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 """Smaller goes first."""
+_AT_ONCE = 500
 UNFINISHED = tuple(str(status) for status in JobStatus if status not in FINISHED)
 
 
@@ -42,20 +43,50 @@ async def accept(
     ``results_kept`` is for how many seconds results stay when the request does not say; 0: for ever. ``names`` say
     what to call the recordings of some of the URLs, until they are fetched.
     """
-    _refuse_bad_inputs(request)
-    await _hold_place(connection, owner_id, max_unfinished)
+    wanted = {job_id: request}
+    await accept_all(
+        connection, owner_id, wanted, max_unfinished=max_unfinished, results_kept=results_kept, names=names
+    )
+
+
+async def accept_all(
+    connection: AsyncConnection,
+    owner_id: str,
+    wanted: Mapping[str, TranscribeRequest],
+    *,
+    max_unfinished: int,
+    results_kept: float = 0,
+    batch_id: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """The same for several jobs, by their ids: all of them or none, with few statements however many they are."""
+    for request in wanted.values():
+        _refuse_bad_inputs(request)
+    await hold_places(connection, owner_id, len(wanted), max_unfinished)
     moment = now()
-    uploaded = await _uploaded(connection, owner_id, request.file_ids)
-    called = {url: filename_of(url) for url in request.urls} | dict(names or {})
-    fetched = [_file_to_fetch(owner_id, url, called[url], moment) for url in request.urls]
-    if fetched:
-        await connection.execute(insert(files), fetched)
-    expires_in = request.expires_in or results_kept or None
-    await connection.execute(insert(jobs).values(_job_row(owner_id, job_id, request, moment, expires_in)))
-    inputs = uploaded + [(row["file_id"], row["filename"]) for row in fetched]
-    rows = [_job_file_row(owner_id, job_id, position, *names) for position, names in enumerate(inputs)]
-    await connection.execute(insert(job_files), rows)
-    await tell(connection, OutboxKind.SUBMIT, owner_id=owner_id, job_id=job_id, submission=1)
+    called = names or {}
+    uploaded = await _uploaded(connection, owner_id, [name for request in wanted.values() for name in request.file_ids])
+    fetched = {
+        job_id: [_file_to_fetch(owner_id, url, called.get(url) or filename_of(url), moment) for url in request.urls]
+        for job_id, request in wanted.items()
+    }
+    if any(fetched.values()):
+        await connection.execute(insert(files), [row for rows in fetched.values() for row in rows])
+    rows = [_job_row(owner_id, job_id, request, moment, results_kept) for job_id, request in wanted.items()]
+    places = [{"batch_id": batch_id, "batch_position": position if batch_id else None} for position in range(len(rows))]
+    await connection.execute(insert(jobs), [row | place for row, place in zip(rows, places, strict=True)])
+    inputs = {
+        job_id: [(file_id, uploaded[file_id]) for file_id in request.file_ids]
+        + [(row["file_id"], row["filename"]) for row in fetched[job_id]]
+        for job_id, request in wanted.items()
+    }
+    job_inputs = [
+        _job_file_row(owner_id, job_id, position, *named)
+        for job_id, files_of_job in inputs.items()
+        for position, named in enumerate(files_of_job)
+    ]
+    await connection.execute(insert(job_files), job_inputs)
+    await tell_to_submit(connection, owner_id, list(wanted))
 
 
 def filename_of(url: str) -> str:
@@ -74,9 +105,16 @@ def _refuse_bad_inputs(request: TranscribeRequest) -> None:
         raise UnsupportedOption("The same file is named twice; results are told apart by file_id.", "file_ids")
 
 
-async def _hold_place(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> None:
-    if await places_left(connection, owner_id, max_unfinished) <= 0:
-        raise QueueFull(f"{max_unfinished} jobs are unfinished, which is all that is allowed; try again later.")
+async def hold_places(connection: AsyncConnection, owner_id: str, wanted: int, max_unfinished: int) -> None:
+    """See that ``wanted`` more jobs may be unfinished, and hold the owner's row so that nobody else counts meanwhile.
+
+    Raises:
+        QueueFull: when they would be too many.
+        Missing: when there is no such owner.
+
+    """
+    if await places_left(connection, owner_id, max_unfinished) < wanted:
+        raise QueueFull(f"As many jobs are unfinished as are allowed, {max_unfinished}; try again later.")
 
 
 async def places_left(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> int:
@@ -89,16 +127,18 @@ async def places_left(connection: AsyncConnection, owner_id: str, max_unfinished
     return max_unfinished - unfinished
 
 
-async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[str]) -> list[tuple[str, str]]:
-    if not file_ids:
-        return []
-    query = select(files.c.file_id, files.c.filename).where(files.c.owner_id == owner_id, files.c.file_id.in_(file_ids))
-    found = (await connection.execute(query.with_for_update(read=True))).all()
-    names = {row.file_id: row.filename for row in found}
+async def _uploaded(connection: AsyncConnection, owner_id: str, file_ids: list[str]) -> dict[str, str]:
+    """The names of the owner's files by their ids, held so that nobody deletes them meanwhile."""
+    wanted, names = sorted(set(file_ids)), {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = files.c.file_id.in_(wanted[start : start + _AT_ONCE])
+        query = select(files.c.file_id, files.c.filename).where(files.c.owner_id == owner_id, some)
+        found = await connection.execute(query.order_by(files.c.file_id).with_for_update(read=True))
+        names.update({row.file_id: row.filename for row in found})
     for file_id in file_ids:
         if file_id not in names:
             raise Missing(f"There is no file {file_id}; upload it first.", "file_not_found")
-    return [(file_id, names[file_id]) for file_id in file_ids]
+    return names
 
 
 def _file_to_fetch(owner_id: str, url: str, filename: str, moment: datetime) -> dict[str, Any]:
@@ -114,7 +154,7 @@ def _file_to_fetch(owner_id: str, url: str, filename: str, moment: datetime) -> 
 
 
 def _job_row(
-    owner_id: str, job_id: str, request: TranscribeRequest, moment: datetime, expires_in: float | None
+    owner_id: str, job_id: str, request: TranscribeRequest, moment: datetime, results_kept: float
 ) -> dict[str, Any]:
     return {
         "job_id": job_id,
@@ -131,7 +171,7 @@ def _job_row(
         "metadata": request.metadata,
         "created_at": moment,
         "not_before": waits_until(request.not_before, moment),
-        "expires_in": expires_in,
+        "expires_in": request.expires_in or results_kept or None,
     }
 
 

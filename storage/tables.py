@@ -116,10 +116,40 @@ jobs = Table(
     Column("results_deleted_at", UtcDateTime),
     Column("error", Text),
     Column("error_code", String(64)),
+    Column("retry_id", _ID),
+    Column("last_event", Integer, nullable=False, server_default=text("0")),
+    Column("logged", String(128)),
+    Column("batch_id", _ID),
+    Column("batch_position", Integer),
     Index(None, "owner_id", "created_at", "job_id"),
     Index(None, "owner_id", "status", "created_at", "job_id"),
     Index(None, "status", "priority_rank", "created_at", "job_id"),
     Index(None, "expires_at"),
+    Index(None, "batch_id", "batch_position"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", _ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("owner_id", _ID, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("file_id", _ID),
+    Column("piece", Integer),
+    Column("data", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "file_id"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", _ID, primary_key=True),
+    _owner(),
+    Column("jobs_count", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "owner_id", "created_at", "batch_id"),
 )
 
 job_files = Table(

@@ -21,14 +21,14 @@ class CommitSignal:
     """Wakes its one waiter after a commit.
 
     On SQLite after any commit, by a look at a counter of the file every 20 ms, which costs some microseconds. On
-    PostgreSQL after commits that leave news in the outbox, by NOTIFY. Signals are hints: look at the tables after
-    each time-out too.
+    PostgreSQL after commits that notify ``channel``: those that leave news in the outbox, or in a job's log. Signals
+    are hints: look at the tables after each time-out too.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, channel: str = CHANNEL) -> None:
         path = database.path
         self._source: _FileCounter | _Notifications
-        self._source = _Notifications(database.url) if path is None else _FileCounter(path)
+        self._source = _Notifications(database.url, channel) if path is None else _FileCounter(path)
 
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109  (the time-out is an answer, not an error)
         """Whether something was committed since the last call, waiting up to ``timeout`` seconds for it."""
@@ -84,8 +84,9 @@ class _FileCounter:
 class _Notifications:
     """``LISTEN``, on a connection that is opened again when it broke."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, channel: str) -> None:
         self._url = url
+        self._channel = channel
         self._connection: Any = None
         self._news = asyncio.Event()
 
@@ -114,5 +115,5 @@ class _Notifications:
         dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = await asyncpg.connect(dsn)
         self._connection.add_termination_listener(lambda _connection: self._news.set())
-        await self._connection.add_listener(CHANNEL, lambda *_: self._news.set())
+        await self._connection.add_listener(self._channel, lambda *_: self._news.set())
         self._news.set()  # something may have been committed while nobody listened

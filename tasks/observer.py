@@ -14,6 +14,7 @@ from orchestration.handover import asked_to_leave
 from pipeline.runtime import Runtime
 from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut
 from speech.jobs import Stage
+from speech.transcript import Segment
 from storage.attempts import Attempt
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,11 @@ class JobObserver:
         reached = begin + (end - begin) * min(1.0, max(0.0, fraction))
         with _outages_passing():
             self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
+        """Tell those who follow the job the words of a piece. They are not said again: an outage fails the step, which
+        is worth another try and finds its pieces kept."""
+        self.runtime.wait(self.runtime.store.attempts.piece_done(self.attempt, self.file_id, piece, segments))
 
     def cancelled(self) -> bool:
         """Whether to stop: the job was cancelled, its time or the step's is over, or the worker wants to leave."""

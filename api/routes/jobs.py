@@ -1,4 +1,4 @@
-"""Jobs: asked for, looked at, listed, stopped."""
+"""Jobs: asked for, looked at, listed, stopped, run again."""
 
 from __future__ import annotations
 
@@ -180,3 +180,28 @@ async def cancel_job(job_id: JobId, parts: App, caller: Caller) -> Response:
     """`cancelled` when it was queued, `cancelling` when it runs; asking again answers the same. 409 `job_finished`."""
     job = await parts.store.jobs.request_cancel(caller.owner_id, job_id)
     return Answer.of(await _view(parts, job), 202).response()
+
+
+@router.post(
+    "/jobs/{job_id}/retry",
+    operation_id="retry_job",
+    summary="Run a job again",
+    status_code=202,
+    response_model=JobView,
+    responses={**_ACCEPTED_HEADERS, **refusals(404, 409, 422)},
+)
+async def retry_job(job_id: JobId, parts: App, caller: Caller, idempotency_key: IdempotencyKey = None) -> Response:
+    """A failed or cancelled job, or the failed files of a completed one; `attempt` grows, no finished step is repeated.
+
+    409: `job_not_finished` while it runs, `nothing_to_retry` when every file is done, `job_expired` when its request
+    was deleted with its results.
+    """
+    key = checked_key(idempotency_key)
+    most = parts.settings.max_queued_jobs
+
+    async def again(retry_id: str) -> Answer:
+        job = await parts.store.jobs.retry(caller.owner_id, job_id, max_unfinished=most, retry_id=retry_id)
+        return Answer.of(await _view(parts, job), 202)
+
+    answer = await once(parts.store, caller.owner_id, "retry", key, digest_of(job_id) if key else "", again)
+    return answer.response({"Location": links_of(job_id).self})

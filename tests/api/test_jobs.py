@@ -44,7 +44,7 @@ async def test_accepting_answers_what_the_contract_names(desk: Desk, speech: byt
     assert (body["status"], body["files_count"], body["queue_position"]) == ("queued", 1, 1)
     assert answer.headers["location"] == body["links"]["self"] == f"/api/v1/jobs/{body['job_id']}"
     assert body["links"]["results"] == f"/api/v1/results/{body['job_id']}"
-    assert body["links"]["events"] is None
+    assert body["links"]["events"] == f"/api/v1/jobs/{body['job_id']}/events"
     assert (await desk.client.get(answer.headers["location"])).json()["job_id"] == body["job_id"]
 
 

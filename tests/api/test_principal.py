@@ -76,6 +76,7 @@ async def test_another_owners_ids_answer_404(desk: Desk, speech: bytes) -> None:
     mine, theirs = {"Authorization": f"Bearer {secret}"}, {"Authorization": f"Bearer {other}"}
     paths = [
         f"/jobs/{job_id}",
+        f"/jobs/{job_id}/events",
         f"/results/{job_id}",
         f"/results/{job_id}/json",
         f"/results/{job_id}/archive",

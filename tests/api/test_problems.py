@@ -63,7 +63,7 @@ async def test_unknown_addresses(desk: Desk) -> None:
     await check(await desk.client.get("/secret?token=abc"), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/batches", "/tickets", "/jobs/x/events", "/jobs/x/retry"])
+@pytest.mark.parametrize("path", ["/tickets", "/stream"])
 async def test_routes_of_later_versions_are_not_there(desk: Desk, path: str) -> None:
     answer = await desk.client.post(f"/api/v1{path}", json={})
     assert answer.status_code in (404, 405)

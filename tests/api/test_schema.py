@@ -29,6 +29,11 @@ CHECKS = (
     "ignored_auth",
 )
 EXAMPLES = 25
+STREAM = """
+[[operations]]
+include-name = "GET /api/v1/jobs/{job_id}/events"
+request-timeout = 10  # the stream of a job that waits does not end
+"""
 
 
 @dataclass
@@ -73,7 +78,7 @@ async def finish(here: Settings, job_id: str) -> str:
 
 def examine(served: Served, folder: Path, *options: str, config: str = "") -> None:
     """Run schemathesis in a process of its own; its report is what a failure shows."""
-    (folder / "schemathesis.toml").write_text(config)
+    (folder / "schemathesis.toml").write_text(config + STREAM)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml"),
         *("run", f"{served.url}/openapi.json", "--seed=1", "--warnings=off"),

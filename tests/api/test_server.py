@@ -62,6 +62,20 @@ def test_it_says_where_it_answers_and_stops_when_told(tmp_path: Path) -> None:
         assert out.endswith("stopped\n")
 
 
+def test_a_stream_does_not_hold_a_server_that_is_told_to_stop(tmp_path: Path) -> None:
+    with process(tmp_path) as (child, url), httpx.Client(base_url=f"{url}/api/v1", timeout=60) as client:
+        body = {"urls": ["https://example.com/talk.mp3"], "model": "tiny.en"}
+        accepted = client.post("/transcribe", json=body).json()
+        with client.stream("GET", f"/jobs/{accepted['job_id']}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: progress"
+            child.send_signal(signal.SIGTERM)
+            assert "event: completed" not in list(lines)  # it ends as a response does that is whole
+        out, _ = child.communicate(timeout=60)
+        assert child.returncode == 0
+        assert out.endswith("stopped\n")
+
+
 def test_proxy_headers_change_nobodys_address(tmp_path: Path) -> None:
     with process(tmp_path) as (_, url):
         answer = httpx.get(f"{url}/api/v1/jobs", headers={"X-Forwarded-For": "203.0.113.9"}, timeout=60)

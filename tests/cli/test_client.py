@@ -134,12 +134,47 @@ def test_no_url_at_all(url: str) -> None:
         woa.job("j")
 
 
-def test_a_job_is_followed_to_its_end() -> None:
+def _stream(*events: tuple[str, str, str], length: int = 0) -> Answer:
+    """Events by id, name and status; with a ``length`` that is not reached, the connection breaks after them."""
+    body = "".join(f'event: {name}\ndata: {{"status":"{status}"}}\nid: {number}\n\n' for number, name, status in events)
+    headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+    return 200, headers | ({"Content-Length": str(length)} if length else {}), body.encode()
+
+
+def test_a_job_is_followed_to_its_end_at_a_server_that_tells_no_events() -> None:
     seen: list[str] = []
     looks = [_json(200, {"status": status}) for status in ("queued", "processing", "failed")]
-    with _scripted(*looks) as server, Server(server.url) as woa:
+    with _scripted(_json(404, {"detail": "No."}), *looks) as server, Server(server.url) as woa:
         assert woa.follow("j", lambda job: seen.append(job["status"]), interval=0.0)["status"] == "failed"
     assert seen == ["queued", "processing", "failed"]
+    assert [path for _, path, _, _ in server.asked] == ["/api/v1/jobs/j/events", *["/api/v1/jobs/j"] * 3]
+
+
+def test_a_job_is_followed_by_its_events() -> None:
+    seen: list[str] = []
+    told = _stream(
+        ("1", "progress", "queued"), ("2", "progress", "processing"), ("3", "segment", ""), ("4", "failed", "")
+    )
+    with _scripted(told, _json(200, {"status": "failed"})) as server, Server(server.url) as woa:
+        assert woa.follow("j", lambda job: seen.append(job["status"]))["status"] == "failed"
+    assert seen == ["queued", "processing", "failed"]
+
+
+def test_a_stream_that_breaks_is_taken_up_where_it_was() -> None:
+    seen: list[str] = []
+    answers = [
+        _stream(("1", "progress", "queued"), length=1000),
+        _json(200, {"status": "queued"}),
+        _stream(("2", "progress", "processing"), ("3", "completed", "")),
+        _json(200, {"status": "processing"}),
+        (204, {}, b""),
+        _json(200, {"status": "completed"}),
+    ]
+    with _scripted(*answers) as server, Server(server.url) as woa:
+        woa.follow("j", lambda job: seen.append(job["status"]), interval=0.0)
+    assert seen == ["queued", "queued", "processing", "processing", "completed"]
+    asked = [headers.get("Last-Event-ID") for _, path, headers, _ in server.asked if path.endswith("/events")]
+    assert asked == [None, "1", "3"]
 
 
 def test_cancelling_a_finished_job_is_fine() -> None:

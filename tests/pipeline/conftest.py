@@ -61,10 +61,14 @@ class Noting:
     """An observer that remembers what it was told."""
 
     told: list[tuple[Stage, float]] = field(default_factory=list)
+    pieces: list[tuple[int, tuple[Segment, ...]]] = field(default_factory=list)
     stop: bool = False
 
     def progress(self, stage: Stage, fraction: float) -> None:
         self.told.append((stage, fraction))
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
+        self.pieces.append((piece, segments))
 
     def cancelled(self) -> bool:
         return self.stop

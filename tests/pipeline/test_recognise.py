@@ -57,6 +57,18 @@ def test_progress_grows_to_one(recording: Recording, counting: Counting, observe
     assert told[-1] == 1.0
 
 
+def test_each_piece_is_told_as_it_finishes_in_the_words_of_the_transcript(
+    recording: Recording, counting: Counting, steps: KeptSteps
+) -> None:
+    whole = assemble(recording, PREPARED, run(recording, counting, steps))
+    for _ in range(2):  # recognised, then found recognised
+        observer = Noting()
+        run(recording, counting, steps, observer=observer)
+        assert [piece for piece, _ in observer.pieces] == [0, 1]
+        assert tuple(segment for _, segments in observer.pieces for segment in segments) == whole.segments
+        assert [segments[0].language for _, segments in observer.pieces] == ["it", "it"]
+
+
 def test_finished_pieces_are_not_heard_again(recording: Recording, counting: Counting, steps: KeptSteps) -> None:
     assert run(recording, counting, steps) == run(recording, counting, steps)
     assert len(counting.heard) == 2

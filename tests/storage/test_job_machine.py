@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -16,7 +17,7 @@ from speech.clock import now
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.jobs import FileStatus, Job, JobStatus, Stage, lawful
 from storage.attempts import Attempt, Outcome
-from storage.errors import JobFinished
+from storage.errors import JobFinished, JobNotFinished, NothingToRetry
 from storage.projection import Projection
 from storage.store import Store
 from tests.storage.conftest import OWNER, Desk, make_settings
@@ -109,6 +110,16 @@ class JobMachine(RuleBasedStateMachine):
         assert job.status in (JobStatus.CANCELLED, JobStatus.CANCELLING)
 
     @rule()
+    def retry(self) -> None:
+        try:
+            job = self.wait(self.store.jobs.retry(OWNER, self.job.job_id, max_unfinished=10))
+        except (JobNotFinished, NothingToRetry):
+            return
+        assert self.before.status.finished
+        assert (job.status, job.attempt) == (JobStatus.QUEUED, self.before.attempt + 1)
+        assert job.submission == self.before.submission + 1
+
+    @rule()
     def lose(self) -> None:
         self.wait(self.store.jobs.resubmit(self.job.job_id, self.before.submission, self.before.flow_run_id))
 
@@ -129,6 +140,17 @@ class JobMachine(RuleBasedStateMachine):
         if before.started_at is not None:
             assert job.started_at == before.started_at
         self.ends_whole(job)
+        self.is_told(job)
+
+    def is_told(self, job: Job) -> None:
+        """The log has no gap, one end exactly when the job has ended, and says last how the job is."""
+        entries = self.wait(self.store.events.after(job.job_id, 0, 10_000))
+        assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+        ends = [entry for entry in entries if entry.kind.is_end]
+        assert ends == ([entries[-1]] if job.status.finished else [])
+        last = json.loads(entries[-1].data)
+        assert (last["status"], last["attempt"], last["stage"]) == (job.status, job.attempt, job.stage)
+        assert [file["status"] for file in last["files"]] == [file.status for file in job.files]
 
     def ends_whole(self, job: Job) -> None:
         assert (job.completed_at is not None) == job.status.finished
