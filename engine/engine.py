@@ -15,11 +15,13 @@ from speech.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """The engine at this moment: model calls running and waiting, and the pool's counters."""
+    """The engine at this moment: model calls running and waiting, the age of
+    the oldest that runs, and the pool's counters."""
 
     slots: int
     busy: int
     waiting: int
+    longest_call_seconds: float
     pool: PoolStats
 
 
@@ -60,7 +62,8 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """What the engine does now, and did since it was made."""
-        return EngineStats(self.slots, self._turns.busy, self._turns.waiting, self.pool.stats())
+        turns = self._turns
+        return EngineStats(self.slots, turns.busy, turns.waiting, turns.longest, self.pool.stats())
 
     def close(self) -> None:
         """Unload the models as soon as nobody uses them; lend none any more."""

@@ -2,8 +2,8 @@
 
 Urgency is a rank (live before express, normal and low), then a deadline. Among equals, the owner goes next whose calls
 have taken the least of the device so far: one who has a thousand files waiting does not shut out one who has one.
-Whoever comes anew starts where the others are, so that nobody saves up a claim by having been away
-(start-time fair queueing, Goyal, Vin and Cheng 1996).
+Whoever comes anew starts where the last turn of that rank was, so that nobody saves up a claim by having been away,
+and whoever comes back goes on from what was used before (start-time fair queueing, Goyal, Vin and Cheng 1996).
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ def standing(of: Standing) -> Iterator[None]:
         _standing.reset(token)
 
 
+_HAIR = 1e-9
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ticket:
     standing: Standing
@@ -64,19 +67,25 @@ class Slots:
         self._changed = threading.Condition()
         self._line = Line(self._changed, self._next_of)
         self._numbers = count()
-        self._used: dict[str, float] = {}
-        self._holding: dict[str, int] = {}
-        self._busy = 0
+        self._tags: dict[tuple[int, str], float] = {}
+        self._virtual: dict[int, float] = {}
+        self._began: dict[_Ticket, float] = {}
 
     @property
     def busy(self) -> int:
         """Turns taken now."""
-        return self._busy
+        return len(self._began)
 
     @property
     def waiting(self) -> int:
         """Threads that wait for a turn now."""
         return len(self._line)
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds the oldest turn has been held."""
+        with self._changed:
+            return self._clock() - min(self._began.values()) if self._began else 0.0
 
     @contextmanager
     def turn(self, cancelled: Cancelled | None = None) -> Iterator[None]:
@@ -86,45 +95,38 @@ class Slots:
             JobCancelled: when ``cancelled`` says so before the turn came.
 
         """
-        mine = _standing.get()
-        self._arrive(mine.owner)
-        try:
-            self._line.pass_through(self._take, cancelled, _Ticket(mine, next(self._numbers)))
-        except BaseException:
-            self._go(mine.owner)
-            raise
-        began = self._clock()
+        mine = _Ticket(_standing.get(), next(self._numbers))
+        self._line.pass_through(lambda: self._take(mine), cancelled, mine)
         try:
             yield
         finally:
-            self._go(mine.owner, self._clock() - began, turned=True)
+            self._give_back(mine)
 
     def _next_of(self, tickets: Sequence[_Ticket]) -> _Ticket:
         return min(tickets, key=self._urgency)
 
     def _urgency(self, ticket: _Ticket) -> tuple[float, float, float, int]:
-        of = ticket.standing
-        return of.rank, of.deadline, self._used.get(of.owner, 0.0), ticket.number
+        return ticket.standing.rank, ticket.standing.deadline, self._start_of(ticket), ticket.number
 
-    def _take(self) -> bool:
-        if self._busy >= self.count:
+    def _start_of(self, ticket: _Ticket) -> float:
+        """The virtual time at which this owner's next call begins: no earlier than that of the last turn."""
+        rank = ticket.standing.rank
+        return max(self._virtual.get(rank, 0.0), self._tags.get((rank, ticket.standing.owner), 0.0))
+
+    def _take(self, ticket: _Ticket) -> bool:
+        if len(self._began) >= self.count:
             return False
-        self._busy += 1
+        rank = ticket.standing.rank
+        self._virtual[rank] = self._start_of(ticket)
+        self._tags = {key: tag for key, tag in self._tags.items() if tag > self._virtual.get(key[0], 0.0)}
+        # Until the call is over nobody knows what it takes: a hair, so that its owner does not go again before others.
+        self._tags[rank, ticket.standing.owner] = self._virtual[rank] + _HAIR
+        self._began[ticket] = self._clock()
         return True
 
-    def _arrive(self, owner: str) -> None:
+    def _give_back(self, ticket: _Ticket) -> None:
         with self._changed:
-            if owner not in self._holding:
-                # No further back than the others who are here: what was used long ago is forgotten with them.
-                self._used[owner] = min((self._used[one] for one in self._holding), default=0.0)
-            self._holding[owner] = self._holding.get(owner, 0) + 1
-
-    def _go(self, owner: str, used: float = 0.0, *, turned: bool = False) -> None:
-        with self._changed:
-            self._used[owner] += used
-            self._busy -= int(turned)
-            self._holding[owner] -= 1
-            if not self._holding[owner]:
-                del self._holding[owner]
-                del self._used[owner]
+            key = (ticket.standing.rank, ticket.standing.owner)
+            used = self._clock() - self._began.pop(ticket)
+            self._tags[key] = max(self._tags.get(key, 0.0), self._virtual.get(key[0], 0.0)) + used
             self._changed.notify_all()

@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     worker_hang_seconds: float = Field(
         60, gt=0, description="Seconds without a sign of life after which a device process is killed."
     )
+    model_call_seconds: float = Field(
+        900, gt=0, description="Seconds after which one call of a model counts as one that never returns."
+    )
     cancel_grace_seconds: float = Field(
         30, gt=0, description="Seconds that a cancelled job has to stop by itself; then its process is killed."
     )

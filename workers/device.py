@@ -44,6 +44,7 @@ class DeviceProcess:
     process: asyncio.subprocess.Process
     writer: asyncio.StreamWriter
     hang_seconds: float
+    call_seconds: float
     device: str = ""
     pulse: Pulse = field(default_factory=Pulse)
     _runs: dict[UUID, asyncio.Future[Ended]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class DeviceProcess:
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)
         writer.write(framed(Begin(settings)))
-        child = cls(process, writer, settings.worker_hang_seconds)
+        child = cls(process, writer, settings.worker_hang_seconds, settings.model_call_seconds)
         try:
             async with asyncio.timeout(START_SECONDS):
                 first = await read(reader)
@@ -78,7 +79,7 @@ class DeviceProcess:
         if not isinstance(first, Ready):
             await child._end_process()
             raise DeviceFailed(f"A device process did not start (exit {process.returncode}); its log says why.")
-        child.device = first.device
+        child.device, child._heard_at = first.device, time.monotonic()
         child._tasks = [asyncio.create_task(child._listen(reader)), asyncio.create_task(child._watch())]
         return child
 
@@ -132,11 +133,13 @@ class DeviceProcess:
             await self.process.wait()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while (message := await read(reader)) is not None:
-            self._heard_at = time.monotonic()
-            self._take(message)
-        self.writer.close()
-        self._tell_all(await self._cause_of_death())
+        try:
+            while (message := await read(reader)) is not None:
+                self._heard_at = time.monotonic()
+                self._take(message)
+        finally:
+            self.writer.close()
+            self._tell_all(await self._cause_of_death())
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Done):
@@ -168,8 +171,12 @@ class DeviceProcess:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             silent = time.monotonic() - self._heard_at
-            if silent > self.hang_seconds:
-                log.error("a device process hangs and is killed", silent_seconds=round(silent))
+            if silent > self.hang_seconds or self.pulse.longest_call_seconds > self.call_seconds:
+                log.error(
+                    "a device process hangs and is killed",
+                    silent_seconds=round(silent),
+                    longest_call_seconds=round(self.pulse.longest_call_seconds),
+                )
                 with suppress(ProcessLookupError):
                     self.process.kill()
                 return

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -95,8 +96,13 @@ class House:
 
     def _beat(self) -> None:
         while True:
-            self.wire.send(self._pulse())
-            threading.Event().wait(PULSE_SECONDS)
+            try:
+                self.wire.send(self._pulse())
+            except Exception:
+                # The pulse says that the process lives; whatever it cannot count just now is no reason to die.
+                log.exception("the pulse has no figures")
+                self.wire.send(Pulse())
+            time.sleep(PULSE_SECONDS)
 
     def _pulse(self) -> Pulse:
         stats = self.runtime.engine.stats()
@@ -107,6 +113,7 @@ class House:
             waiting=stats.waiting,
             loads=stats.pool.loads,
             hits=stats.pool.hits,
+            longest_call_seconds=stats.longest_call_seconds,
         )
 
 

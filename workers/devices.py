@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
+SETTLED_SECONDS = 60.0
+"""A process that lived for so long is replaced at once when it dies."""
 
 
 def device_environments(settings: Settings) -> tuple[Mapping[str, str], ...]:
@@ -73,17 +76,18 @@ class KeptDevice:
             await self.process.close()
 
     async def _keep(self) -> None:
-        pause = FIRST_PAUSE
+        """A process that dies young is not replaced at once each time: what it makes suspects of may be innocent."""
+        pause, began = FIRST_PAUSE, time.monotonic()
         while True:
             if self.process is not None:
                 await self.process.ended()
                 await self.process.close()
             await asyncio.sleep(pause)
+            pause = FIRST_PAUSE if time.monotonic() - began > SETTLED_SECONDS else min(LONGEST_PAUSE, pause * 2)
             try:
-                self.process = await DeviceProcess.start(self.settings, self.environment)
-                pause = FIRST_PAUSE
+                self.process, began = await DeviceProcess.start(self.settings, self.environment), time.monotonic()
             except (DeviceFailed, OSError) as reason:
-                self.process, pause = None, min(LONGEST_PAUSE, pause * 2)
+                self.process = None
                 log.error("a device process cannot be started", reason=str(reason), again_in_seconds=pause)
 
 
@@ -145,5 +149,6 @@ class DevicePlaces:
     def kill_of(self, run_id: UUID, cause: str) -> None:
         """Kill the process that has this run, and with it the other runs of that process: they run again."""
         for device in self.devices:
-            if run_id in device.reserved and device.process is not None:
+            # Not by its reservation: a run that is out of its process keeps that until Prefect has heard of its end.
+            if device.process is not None and run_id in device.process.runs:
                 device.process.kill(cause)

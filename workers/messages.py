@@ -83,7 +83,8 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """A sign of life, once a second. Bytes of resident memory; model calls running and waiting; counters since the
-    start: ``loads`` of models, and ``hits``, borrowings that found their model in memory."""
+    start: ``loads`` of models, and ``hits``, borrowings that found their model in memory. ``longest_call_seconds``
+    is the age of the oldest call that has not come back."""
 
     models: tuple[str, ...] = ()
     memory_bytes: int = 0
@@ -91,6 +92,7 @@ class Pulse:
     waiting: int = 0
     loads: int = 0
     hits: int = 0
+    longest_call_seconds: float = 0.0
 
 
 Message = Begin | Run | Leave | Ready | Done | Pulse

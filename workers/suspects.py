@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import structlog
 from prefect.client.schemas.objects import FlowRun
 
 from speech.settings import Settings
 from workers.device import DeviceFailed, DeviceProcess
-from workers.messages import Ended, Lost
+from workers.messages import Ended
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 30.0
+"""When a process cannot be started, its run tries again so much later."""
 
 
 @dataclass
@@ -48,14 +54,20 @@ class SuspectPlace:
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:
         """Start a process, run it there, and end the process."""
         try:
-            self._process = await DeviceProcess.start(self.settings, self.environment)
+            self._process = await DeviceProcess.start(self._settings, self.environment)
         except (DeviceFailed, OSError) as reason:
-            return Ended(None, lost=Lost(1, str(reason), forced=True))
+            log.error("the process for a suspect cannot be started", reason=str(reason))
+            return Ended(None, wait_seconds=PAUSE_SECONDS)
         try:
             return await self._process.run(run, entrypoint)
         finally:
             await self._process.close()
             self._process = None
+
+    @property
+    def _settings(self) -> Settings:
+        """Its process loads nothing ahead: beside the ordinary one there may be room for one more model, if that."""
+        return self.settings.model_copy(update={"preload_models": []})
 
     def leave(self) -> None:
         """Ask for the run back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -171,4 +172,40 @@ def test_who_was_away_has_saved_up_nothing(threads: ThreadPoolExecutor, settle: 
             with slots.turn():
                 pass
     order = _served(slots, [here, here, back, back], threads, settle)
-    assert order == [here, back, here, back]
+    assert order == [back, here, back, here]
+
+
+def test_comers_and_goers_do_not_shut_out_who_was_there_all_along() -> None:
+    """Two owners with a call at a time against one with many, while a less urgent one waits all the time."""
+    served: dict[str, int] = {"patient": 0, "one": 0, "two": 0}
+    slots, stop = Slots(1), threading.Event()
+
+    def work(owner: str, rank: int) -> None:
+        while not stop.is_set():
+            with standing(Standing(rank, owner)), slots.turn(stop.is_set):
+                if owner in served:
+                    served[owner] += 1
+                    if sum(served.values()) >= 300:
+                        stop.set()
+                stop.wait(0.0005)
+
+    def guarded(owner: str, rank: int) -> None:
+        with suppress(JobCancelled):
+            work(owner, rank)
+
+    owners = [("patient", 1), ("patient", 1), ("one", 1), ("two", 1), ("idle", 2)]
+    workers = [threading.Thread(target=guarded, args=given) for given in owners]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(PATIENCE)
+    assert min(served.values()) > 50
+
+
+def test_the_age_of_the_oldest_turn_is_told() -> None:
+    moments = iter([0.0, 7.5, 8.0])
+    slots = Slots(1, clock=lambda: next(moments))
+    assert slots.longest == 0.0
+    with slots.turn():
+        assert slots.longest == 7.5
+    assert slots.longest == 0.0
