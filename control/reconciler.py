@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -12,8 +13,10 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from control.reading import Reading
+from orchestration.internals import worker_id_of
 from orchestration.runs import crash, fail, job_id_of, requeue, settle_cancelled
 from orchestration.states import WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
+from speech.clock import now
 from storage.crashes import CrashCount
 from storage.oversight import Oversight
 from storage.store import Store
@@ -22,13 +25,32 @@ log = structlog.get_logger(__name__)
 
 BEAT_AGE = 15.0
 """Seconds after its last beat until a worker counts as gone."""
+SIGNATURE_AGE = timedelta(seconds=10)
+"""How long a run that a worker has signed is its run though no beat names it yet: beats may be late."""
 PATIENCE = 4.0
 """Seconds for which nobody must have had a run: beats come every two."""
+BROKEN_SECONDS = 5.0
+"""How much later a run is run again that broke though its worker lives: the database or Prefect may have been away."""
 MOST_STARTS_OF_CHORES = 5
 """A chore that was begun so often and lost each time crashes for good; its schedule brings the next one."""
 
 HELD = frozenset({StateType.PENDING, StateType.RUNNING, StateType.CANCELLING})
 """States in which some worker must have the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The runs that workers who are there say they have, and who is there."""
+
+    runs: frozenset[str]
+    workers: frozenset[str]
+
+    def has(self, run: FlowRun) -> bool:
+        """Whether somebody has the run: by their beat, or by a signature that is newer than a beat may be late."""
+        if str(run.id) in self.runs:
+            return True
+        fresh = run.state is not None and now() - run.state.timestamp < SIGNATURE_AGE
+        return fresh and worker_id_of(run) in self.workers
 
 
 @dataclass
@@ -39,12 +61,13 @@ class Reconciler:
     store: Store
     clock: Callable[[], float] = time.monotonic
     _missed_since: dict[UUID, float] = field(default_factory=dict)
+    _beats: dict[str, tuple[datetime | None, float]] = field(default_factory=dict)
     _counted: dict[tuple[UUID, object], CrashCount] = field(default_factory=dict)
 
     async def reconcile(self, reading: Reading) -> None:
         """Act on the runs that nobody has had for a while, and on those that crashed."""
         held = await self._held()
-        missed = {run.id: run for run in reading.runs.values() if _must_be_held(run) and str(run.id) not in held}
+        missed = {run.id: run for run in reading.runs.values() if _must_be_held(run) and not held.has(run)}
         since = {run_id: self._missed_since.get(run_id, self.clock()) for run_id in missed}
         self._missed_since = since
         for run_id, run in missed.items():
@@ -59,9 +82,18 @@ class Reconciler:
             if run.state is not None and run.state.type is StateType.CRASHED:
                 await self._run_again(run)
 
-    async def _held(self) -> set[str]:
-        online = await self.store.workers.online(BEAT_AGE)
-        return {str(run_id) for beat in online for run_id in beat.details.get("runs", ())}
+    async def _held(self) -> Held:
+        """Who has what, by beats that still change: what the workers' clocks say plays no part."""
+        beats = await self.store.workers.known()
+        moment = self.clock()
+        before = self._beats
+        self._beats = {}
+        for beat in beats:
+            at, changed = before.get(beat.worker_id, (None, moment))
+            self._beats[beat.worker_id] = (beat.beat_at, moment if beat.beat_at != at else changed)
+        online = [beat for beat in beats if moment - self._beats[beat.worker_id][1] <= BEAT_AGE]
+        runs = frozenset(str(run_id) for beat in online for run_id in beat.details.get("runs", ()))
+        return Held(runs, frozenset(beat.worker_id for beat in online))
 
     async def _rescue(self, run: FlowRun) -> None:
         kind = run.state.type if run.state is not None else None
@@ -73,7 +105,7 @@ class Reconciler:
             await requeue(self.client, run.id, "Its worker was gone before it began.")
         elif job_id is not None:
             # Whatever took the worker away took all of it: that says little of this job, but is not for ever borne.
-            await self._once_more(run, job_id, alone=False)
+            await self._once_more(run, job_id)
         elif run.run_count < MOST_STARTS_OF_CHORES:
             await requeue(self.client, run.id, "Its worker was gone.")
         else:
@@ -85,20 +117,20 @@ class Reconciler:
         job = (await Oversight(self.store.database).jobs([job_id])).get(job_id)
         if job is None or job.status.finished or job.flow_run_id != str(run.id):
             return
-        await self._once_more(run, job_id, alone=True)
+        await self._once_more(run, job_id, after=BROKEN_SECONDS)
 
-    async def _once_more(self, run: FlowRun, job_id: str, *, alone: bool) -> None:
-        count = await self._count(run, job_id, alone=alone)
+    async def _once_more(self, run: FlowRun, job_id: str, after: float | None = None) -> None:
+        count = await self._count(run, job_id)
         if may_run_again(count):
-            await requeue(self.client, run.id, "Its worker was gone, or it crashed.")
+            await requeue(self.client, run.id, "Its worker was gone, or it crashed.", after=after)
         else:
             await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
 
-    async def _count(self, run: FlowRun, job_id: str, *, alone: bool) -> CrashCount:
-        """Each death is counted once, however often Prefect must be told what follows from it."""
+    async def _count(self, run: FlowRun, job_id: str) -> CrashCount:
+        """Each loss is counted once, however often Prefect must be told what follows from it."""
         death = (run.id, run.state.timestamp if run.state is not None else None)
         if death not in self._counted:
-            counted = await self.store.crashes.note(job_id, alone=alone)
+            counted = await self.store.crashes.note(job_id)
             self._counted = {key: count for key, count in self._counted.items() if key[0] != run.id} | {death: counted}
         return self._counted[death]
 

@@ -35,6 +35,15 @@ async def claim(client: PrefectClient, run: FlowRun) -> State | None:
     return answer.state
 
 
+async def still_waits(client: PrefectClient, run_id: UUID) -> bool:
+    """Whether a run is still one to be claimed."""
+    try:
+        run = await client.read_flow_run(run_id)
+    except ObjectNotFound:
+        return False
+    return run.state is not None and run.state.type is StateType.SCHEDULED
+
+
 async def sign(client: PrefectClient, run_id: UUID, worker_id: str | None) -> None:
     """Write into the run who has it, where Prefect keeps the id of a process or container; None: nobody."""
     await client.request(
@@ -63,9 +72,22 @@ async def requeue(
         elif kind is StateType.CRASHED or kind not in ENDED:
             # A scheduled run that still names a worker would wait for that worker when somebody cancels it.
             await sign(client, run_id, None)
-            await client.set_flow_run_state(run_id, _scheduled(reason, after), force=True)
+            await _put_back(client, run_id, kind, _scheduled(reason, after))
     except ObjectNotFound:
         return
+
+
+async def _put_back(client: PrefectClient, run_id: UUID, seen: StateType | None, state: State) -> None:
+    """Make a run wait again, unless it was cancelled or ended since it was ``seen``."""
+    answer = await client.set_flow_run_state(run_id, state, force=seen is StateType.CRASHED)
+    if answer.status is SetStateStatus.ACCEPT:
+        return
+    run = await client.read_flow_run(run_id)
+    kind = run.state.type if run.state is not None else None
+    if kind is StateType.CANCELLING:
+        await settle_cancelled(client, run_id)
+    elif kind is seen:  # no rule of Prefect's keeps us from what nobody else will do
+        await client.set_flow_run_state(run_id, state, force=True)
 
 
 def _scheduled(reason: str, after: float | None) -> State:
@@ -112,7 +134,10 @@ async def settle_cancelled(client: PrefectClient, run_id: UUID) -> None:
 
 
 async def cancel(client: PrefectClient, run_id: UUID) -> None:
-    """Stop a run: at once when nobody has begun it, else by asking; a finished or deleted run stays what it is."""
+    """Stop a run: at once when nobody has begun it, else by asking; a finished or deleted run stays what it is.
+
+    Prefect itself makes Cancelled of Cancelling for a run that waits, holding its row: nobody can claim it meanwhile.
+    """
     try:
         run = await client.read_flow_run(run_id)
     except ObjectNotFound:
@@ -120,7 +145,7 @@ async def cancel(client: PrefectClient, run_id: UUID) -> None:
     state = run.state
     if state is not None and (state.type in ENDED or state.type is StateType.CANCELLING):
         return
-    if state is None or state.type is StateType.SCHEDULED:
+    if state is None:
         await settle_cancelled(client, run_id)
         return
     await client.set_flow_run_state(run_id, Cancelling(message="Somebody cancelled the job."))

@@ -32,12 +32,12 @@ class DueJobs:
         """Those of the jobs that exist, by id."""
         if not job_ids:
             return {}
-        columns = (jobs.c.job_id, jobs.c.owner_id, jobs.c.specification, jobs.c.crashes)
+        columns = (jobs.c.job_id, jobs.c.owner_id, jobs.c.specification, jobs.c.suspect)
         query = select(*columns).where(jobs.c.job_id.in_(list(job_ids)))
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
         return {
-            row.job_id: DueJob(row.job_id, row.owner_id, _model(row.specification), row.crashes > 0) for row in rows
+            row.job_id: DueJob(row.job_id, row.owner_id, _model(row.specification), row.suspect > 0) for row in rows
         }
 
 

@@ -159,6 +159,7 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "error_code": None,
         "crashes": 0,
         "crashes_alone": 0,
+        "suspect": 0,
     }
 
 

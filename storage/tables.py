@@ -100,6 +100,7 @@ jobs = Table(
     Column("lost_runs", Integer, nullable=False, server_default=text("0")),
     Column("crashes", Integer, nullable=False, server_default=text("0")),
     Column("crashes_alone", Integer, nullable=False, server_default=text("0")),
+    Column("suspect", Integer, nullable=False, server_default=text("0")),
     Column("flow_run_id", _ID),
     Column("priority", String(16), nullable=False),
     Column("priority_rank", Integer, nullable=False),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import RowMapping, delete, select
 
 from speech.clock import now
 from storage.database import Database
@@ -55,9 +55,19 @@ class Workers:
         )
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return [WorkerBeat(**{name: row[name] for name in WorkerBeat.__dataclass_fields__}) for row in rows]
+        return [_beat(row) for row in rows]
+
+    async def known(self) -> list[WorkerBeat]:
+        """The last beats of all workers that are not forgotten yet, whatever their clocks say."""
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(workers))).mappings().all()
+        return [_beat(row) for row in rows]
 
     async def gone(self, worker_id: str) -> None:
         """The worker stopped in good order."""
         async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(workers).where(workers.c.worker_id == worker_id))
+
+
+def _beat(row: RowMapping) -> WorkerBeat:
+    return WorkerBeat(**{name: row[name] for name in WorkerBeat.__dataclass_fields__})

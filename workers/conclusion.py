@@ -55,7 +55,7 @@ class Conclusion:
             return CrashCount()
         if job_id is None:  # nobody counts for it but Prefect, which counts its starts
             return CrashCount(total=run.run_count + 1)
-        return await self.store.crashes.note(job_id, alone=lost.together == 1)
+        return await self.store.crashes.note(job_id, alone=lost.together == 1, suspect=True)
 
     async def _settle(self, run: FlowRun, ended: Ended, count: CrashCount) -> None:
         if ended.lost is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 
+from orchestration.beside import end
 from orchestration.outages import Outage
-from orchestration.runs import claim, job_id_of, requeue, sign
+from orchestration.runs import claim, job_id_of, requeue, sign, still_waits
 from speech.clock import now
 from storage.due import DueJob, DueJobs
 from storage.store import Store
@@ -28,8 +30,14 @@ from workers.places import Places
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.5
+SIGN_SECONDS = 1.0
+SIGNED_WITHIN_SECONDS = 5.0
+FRESH_SECONDS = 0.3
+"""How old a look may be whose runs are claimed without looking again."""
 LOOKED_AT = 8
 """How many more runs than fit are looked at, so that owners take turns."""
+MOST_LOOKED_AT = 200
+"""What Prefect gives at most; so many are looked at when those in front cannot be taken."""
 
 
 @dataclass
@@ -71,21 +79,34 @@ class Dispatcher:
         room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
         if room.ordinary + room.suspects <= 0:
             return 0
-        mine = set(self.runs)
-        due = [run for run in await self._due(room.ordinary + room.suspects + LOOKED_AT) if run.id not in mine]
-        if not due:
-            return 0
-        jobs = await DueJobs(self.store.database).of([job_id for run in due if (job_id := job_id_of(run))])
-        if self.affinity is not None:
-            await self.affinity.look(job.model for job in jobs.values())
-        choice = choose(due, jobs, room, running=Counter(self._owners.values()), leave=self._leave_to_others)
+        limit = room.ordinary + room.suspects + LOOKED_AT
+        while True:
+            due = await self._due(limit)
+            looked_at = time.monotonic()
+            jobs = await self._jobs_of(due)
+            choice = choose(
+                [run for run in due if run.id not in set(self.runs)],
+                jobs,
+                room,
+                running=Counter(self._owners.values()),
+                leave=self._leave_to_others,
+            )
+            if len(choice.ordinary) >= room.ordinary or len(due) < limit or limit >= MOST_LOOKED_AT:
+                break
+            limit = min(MOST_LOOKED_AT, limit * 2)
         if choice.left_to_others:
             asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.wake.set)
         started = await asyncio.gather(
-            *(self._claim_and_start(run, self.places, jobs.get(job_id_of(run) or "")) for run in choice.ordinary),
-            *(self._claim_and_start(run, self.suspects, None) for run in choice.suspects),
+            *(self._start(run, self.places, looked_at, jobs.get(job_id_of(run) or "")) for run in choice.ordinary),
+            *(self._start(run, self.suspects, looked_at, None) for run in choice.suspects),
         )
         return sum(started)
+
+    async def _jobs_of(self, due: Sequence[FlowRun]) -> dict[str, DueJob]:
+        jobs = await DueJobs(self.store.database).of([job_id for run in due if (job_id := job_id_of(run))])
+        if self.affinity is not None:
+            await self.affinity.look(job.model for job in jobs.values())
+        return jobs
 
     async def settle(self) -> None:
         """Wait until no run is in work."""
@@ -130,11 +151,13 @@ class Dispatcher:
         due_at = run.next_scheduled_start_time or run.expected_start_time
         return due_at is not None and (now() - due_at).total_seconds() < MOMENT_SECONDS
 
-    async def _claim_and_start(self, run: FlowRun, places: Places | None, job: DueJob | None) -> bool:
+    async def _start(self, run: FlowRun, places: Places | None, looked_at: float, job: DueJob | None) -> bool:
         if places is None or not places.reserve(run.id):
             return False
         try:
-            state = await claim(self.client, run)
+            # Prefect takes a claim of a run that has ended meanwhile for one of a run that waits.
+            stale = time.monotonic() - looked_at > FRESH_SECONDS
+            state = None if stale and not await still_waits(self.client, run.id) else await claim(self.client, run)
         except BaseException:
             places.release(run.id)
             raise
@@ -155,8 +178,11 @@ class Dispatcher:
         """Run it, and leave it in a state that somebody will act on."""
         try:
             signed = asyncio.create_task(self._sign(run))
-            ended = await self._run(run, places)
-            await signed
+            try:
+                ended = await self._run(run, places)
+                await asyncio.wait({signed}, timeout=SIGNED_WITHIN_SECONDS)
+            finally:
+                await end(signed)
             if ended.lost is not None and self.affinity is not None:
                 self.affinity.lost()
             await Conclusion(self.client, self.store, self.worker_id, self.leaving).conclude(run, ended)
@@ -166,10 +192,13 @@ class Dispatcher:
             self.wake.set()
 
     async def _sign(self, run: FlowRun) -> None:
-        try:
-            await sign(self.client, run.id, self.worker_id)
-        except Exception as reason:  # noqa: BLE001 - the beat names the run too
-            self._outage.met(reason)
+        """Write our name into the run, as long as it is here and nobody heard it."""
+        while True:
+            try:
+                return await sign(self.client, run.id, self.worker_id)
+            except Exception as reason:  # noqa: BLE001 - said again until it is heard
+                self._outage.met(reason)
+                await asyncio.sleep(SIGN_SECONDS)
 
     async def _run(self, run: FlowRun, places: Places) -> Ended:
         try:

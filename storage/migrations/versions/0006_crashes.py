@@ -14,6 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the counters; jobs of before have crashed never."""
     op.add_column("jobs", sa.Column("crashes", sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column("jobs", sa.Column("suspect", sa.Integer(), nullable=False, server_default=sa.text("0")))
     op.add_column("jobs", sa.Column("crashes_alone", sa.Integer(), nullable=False, server_default=sa.text("0")))
 
 
@@ -21,4 +22,5 @@ def downgrade() -> None:
     """Drop them."""
     with op.batch_alter_table("jobs") as jobs:
         jobs.drop_column("crashes_alone")
+        jobs.drop_column("suspect")
         jobs.drop_column("crashes")
