@@ -25,6 +25,10 @@ from tests.redis_server import running_redis
 STOP_SECONDS = 60
 
 
+_NOT_HANDED_ON = ("WOA_", "PREFECT_", "COVERAGE_PROCESS_")
+"""Our settings and Prefect's; and coverage is measured elsewhere: nine processes on two cores are slow enough."""
+
+
 @dataclass
 class Process:
     """One process of one host, with a folder that no other host sees."""
@@ -86,7 +90,7 @@ class Hosts:
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> Process:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("WOA_", "PREFECT_"))}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_HANDED_ON)}
         own = {"PYTHONPATH": str(ROOT), "WOA_DATA_DIR": str(folder / "data"), "PREFECT_HOME": str(folder / "prefect")}
         with (folder / "log").open("ab") as log:
             started = subprocess.Popen(
