@@ -70,18 +70,20 @@ class IngestDesk:
             await self._schedule(found.id, slug, schedule)
 
     async def _schedule(self, deployment_id: UUID, slug: str, schedule: Schedule) -> None:
-        asked = DeploymentScheduleCreate(
-            schedule=CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
-            parameters={"ingest_id": schedule.ingest_id},
-            slug=slug,
-        )
+        # One that Prefect does not take must not keep the others from theirs.
         try:
+            asked = DeploymentScheduleCreate(
+                schedule=CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
+                parameters={"ingest_id": schedule.ingest_id},
+                slug=slug,
+            )
             await self.client.create_deployment_schedules(deployment_id, [asked])
+        except ValueError:  # pydantic's is one; what it says holds what the client wrote
+            log.error("Prefect cannot read a schedule", ingest_id=schedule.ingest_id)
         except httpx.HTTPStatusError as reason:
-            if not 400 <= reason.response.status_code < 500:
-                raise
-            # One that Prefect does not take must not keep the others from theirs.
             status = reason.response.status_code
+            if not 400 <= status < 500:
+                raise
             log.error("Prefect refuses a schedule", ingest_id=schedule.ingest_id, status=status)
 
     async def _run(self, deployment_id: UUID, ingest_id: str, key: str | None, *, listing: bool) -> None:

@@ -193,7 +193,7 @@ def load(stored: dict[str, Any], version: int) -> IngestOptions:
     """Stored options; SpecificationUnreadable when this version cannot understand them."""
     try:
         if version <= OPTIONS_VERSION:
-            return IngestOptions.model_validate(stored)
+            return IngestOptions.from_store(stored)
     except ValidationError:
         pass
     raise SpecificationUnreadable("This ingest was written by another version, which this one cannot read.")

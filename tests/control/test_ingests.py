@@ -79,6 +79,18 @@ async def test_schedules_follow_the_sources_whatever_happens_in_prefect(
     assert {each.slug for each in await schedules(desk)} == {"by-hand"}
 
 
+async def test_a_schedule_that_prefect_cannot_read_keeps_no_other_from_its_own(
+    installation: Installation, desk: IngestDesk
+) -> None:
+    for cron, zone in (("0 0 LW * *", "UTC"), ("0 0 * * 5L", "UTC"), ("0 0 1 1 *", "posix/Europe/Berlin")):
+        # As the version before accepted them.
+        kept = IngestOptions.from_store({"url": "s3://calls/in", "schedule": cron, "timezone": zone})
+        await installation.store.ingests.create(OWNER, kept, ingest_id=new_id())
+    ingest = await source(installation, schedule="0 3 1 1 *")
+    await desk.keep_schedules()
+    assert [each.slug for each in await schedules(desk)] == [f"{SLUG}{ingest.ingest_id}"]
+
+
 async def test_a_wanted_run_is_made_once(installation: Installation, desk: IngestDesk) -> None:
     ingest = await source(installation)
     await installation.store.ingests.want_run(OWNER, ingest.ingest_id)
