@@ -134,18 +134,21 @@ class IngestObjects:
             await hold(connection, ingest.ingest_id)
             places = await places_left(connection, ingest.owner_id, max_unfinished)
             known = await _known(connection, ingest.owner_id, met)
-            fresh = [one for one in met if one.place_version not in known]
+            # A manifest may name the same object twice.
+            fresh = list({one.place_version: one for one in met if one.place_version not in known}.values())
             good = [one for one in fresh if one.refusal is None]
             bad = [one for one in fresh if one.refusal is not None]
-            for one in bad:
-                await connection.execute(insert_or_ignore(connection, ingest_objects).values(_refused(ingest, one)))
-            for one in good[: max(0, places)]:
-                await self._submit(connection, ingest, one, max_unfinished)
-        return Taken(min(len(good), max(0, places)), len(met) - len(fresh), len(bad), len(good) > places)
+            refused = [await _added(connection, _refused(ingest, one)) for one in bad]
+            room = good[: max(0, places)]
+            submitted = [await self._submit(connection, ingest, one, max_unfinished) for one in room]
+        others = len(met) - len(fresh) + refused.count(False) + submitted.count(False)
+        return Taken(submitted.count(True), others, refused.count(True), len(good) > places)
 
-    async def _submit(self, connection: AsyncConnection, ingest: Ingest, one: Met, max_unfinished: int) -> None:
+    async def _submit(self, connection: AsyncConnection, ingest: Ingest, one: Met, max_unfinished: int) -> bool:
+        """Whether the version is new, and has its job now."""
         row = _row(ingest, one) | {"status": str(ObjectStatus.SUBMITTED), "tries": 1, "job_id": new_id()}
-        await connection.execute(insert_or_ignore(connection, ingest_objects).values(row))
+        if not await _added(connection, row):
+            return False
         url = f"{SCHEME}{row['object_id']}"
         request = TranscribeRequest.model_validate(ingest.options.request.model_dump() | {"urls": [url]})
         await accept(
@@ -158,6 +161,7 @@ class IngestObjects:
             names={url: shown_name(one.url)},
         )
         await note(connection, row["job_id"])
+        return True
 
     async def get(self, owner_id: str, object_id: str) -> IngestObject:
         """The object; Missing(object_not_found)."""
@@ -280,6 +284,11 @@ def _row(ingest: Ingest, one: Met) -> dict[str, Any]:
         "modified_at": one.modified_at,
         "created_at": now(),
     }
+
+
+async def _added(connection: AsyncConnection, row: dict[str, Any]) -> bool:
+    """Whether the version had no row."""
+    return (await connection.execute(insert_or_ignore(connection, ingest_objects).values(row))).rowcount == 1
 
 
 def _refused(ingest: Ingest, one: Met) -> dict[str, Any]:

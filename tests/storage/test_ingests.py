@@ -53,6 +53,16 @@ async def test_a_version_has_one_job_however_often_and_by_whom_it_is_met(store: 
     assert await store.ingest_objects.unknown(OWNER, [*found, met("new.wav")]) == [met("new.wav")]
 
 
+async def test_a_version_that_is_named_twice_at_once_has_one_job(store: Store) -> None:
+    ingest = await source(store)
+    twice = [met("a.wav"), met("b.wav"), met("a.wav"), met("c\n", refusal="No."), met("c\n", refusal="No.")]
+    taken = await store.ingest_objects.take(ingest, twice, max_unfinished=2)
+    assert (taken.submitted, taken.known, taken.refused, taken.full) == (2, 2, 1, False)
+    rows, _ = await store.ingest_objects.list(ingest.ingest_id, status=ObjectStatus.SUBMITTED)
+    jobs, _ = await store.jobs.list(OWNER)
+    assert {row.job_id for row in rows} == {job.job_id for job in jobs}
+
+
 async def test_a_new_version_is_a_new_job_and_outdates_the_old_one(store: Store) -> None:
     ingest = await source(store)
     for version in ("1", "2", "1"):
