@@ -12,6 +12,7 @@ from remote.buckets import BucketUrl, matches
 from remote.patterns import matcher
 from remote.shelf import Listed
 from remote.stores import parse_place, refusal_of, url_of
+from speech.clock import now
 from speech.errors import UrlNotFound, UrlRefused
 from speech.formats import FORMATS
 from speech.ingestion import NEXT_TO_SOURCE
@@ -34,14 +35,20 @@ def submit_new(source: Source) -> None:
         LeavingSource: when the process wants to leave.
 
     """
-    newest = source.ingest.watermark
+    began, newest = now(), _seen(source)
     for page in _pages(source):
         source.go_on()
         newest = max([one.changed_at for one in page] + ([newest] if newest else []), default=None)
         if not _submit(source, [_met(source.place, one) for one in _wanted(source, page)]):
             return
-    if source.ingest.options.mode == "since" and newest is not None:
-        source.runtime.wait(source.runtime.store.ingests.saw(source.ingest.ingest_id, source.ingest, newest))
+    if source.ingest.options.mode == "manifest":
+        return
+    unreadable = source.shelf(source.place).unreadable
+    source.count(unreadable=unreadable)
+    if newest is not None and not unreadable:
+        # What is dated in the future must not hide what comes until then.
+        seen = min(newest, began)
+        source.runtime.wait(source.runtime.store.ingests.saw(source.ingest.ingest_id, source.ingest, seen))
 
 
 def _pages(source: Source) -> Iterator[list[Listed]]:
@@ -91,8 +98,14 @@ def _wanted(source: Source, page: Sequence[Listed]) -> list[Listed]:
     return chosen
 
 
+def _seen(source: Source) -> datetime | None:
+    """Until when the source was seen; a moment that is still to come is none."""
+    seen = source.ingest.watermark
+    return seen if seen is not None and seen <= now() else None
+
+
 def _since(source: Source) -> datetime | None:
-    options, seen = source.ingest.options, source.ingest.watermark
+    options, seen = source.ingest.options, _seen(source)
     if options.mode != "since" or seen is None:
         return None
     return seen - timedelta(seconds=options.overlap)

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,9 +32,10 @@ class FolderShelf(Shelf):
     def pages(self, folder: str, size: int = PAGE) -> Iterator[list[Listed]]:
         """Page by page, folder by folder; links to folders are not followed, since they may lead in circles."""
         page: list[Listed] = []
+        self.unreadable = 0
         with _disk_errors():
             base = self._inside(folder)
-            for path in _files_below(base):
+            for path in self._files_below(base):
                 # Named by the folder that was asked for, whatever links lead there.
                 found = self._listed(path, f"{folder}{path.path[len(str(base)) :]}")
                 if found is not None:
@@ -98,9 +99,27 @@ class FolderShelf(Shelf):
             found = path.stat()
             if not stat.S_ISREG(found.st_mode) or (path.is_symlink() and not self._allows(Path(path.path).resolve())):
                 return None
+        except PermissionError:
+            self.unreadable += 1
+            return None
         except OSError:
             return None
         return _described(key, found)
+
+    def _files_below(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """Every file, one at a time: of a folder nothing is kept but the names of those below it."""
+        with os.scandir(folder) as scanning:  # one that cannot be read is not an empty one
+            waiting = yield from _files_of(scanning)
+        while waiting:
+            try:
+                scanning = os.scandir(waiting.pop())
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            except PermissionError:
+                self.unreadable += 1
+                continue
+            with scanning:
+                waiting += yield from _files_of(scanning)
 
     def _inside(self, key: str) -> Path:
         """The path with every link resolved; UrlRefused when it leads outside of what is allowed."""
@@ -127,29 +146,22 @@ class FolderShelf(Shelf):
         return path == self._root or self._root in path.parents
 
 
-def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file, one at a time: of a folder nothing is kept but the names of those below it."""
-    waiting = [str(folder)]
-    while waiting:
-        try:
-            scanning = os.scandir(waiting.pop())
-        except (FileNotFoundError, PermissionError):
-            if str(folder) not in waiting and not folder.exists():
-                raise
-            continue
-        with scanning:
-            for entry in scanning:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif not entry.name.startswith(_PART):
-                    yield entry
+def _files_of(scanning: Iterator[os.DirEntry[str]]) -> Generator[os.DirEntry[str], None, list[str]]:
+    """The files of one folder; what it returns are the folders in it."""
+    folders = []
+    for entry in scanning:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.path)
+        elif not entry.name.startswith(_PART):
+            yield entry
+    return folders
 
 
 def _described(key: str, found: os.stat_result) -> Listed:
-    # A file that was moved in keeps its old time of change; when it came is the change of its entry.
-    came = max(found.st_mtime, found.st_ctime)
+    # A file that was moved in keeps its old time of change, and anybody may set that to any moment; when it came is
+    # the change of its entry, by the clock of the machine.
     version = f"{found.st_mtime_ns:x}-{found.st_size:x}"
-    return Listed(key, version, found.st_size, datetime.fromtimestamp(came, UTC))
+    return Listed(key, version, found.st_size, datetime.fromtimestamp(found.st_ctime, UTC))
 
 
 def _carry(source: Path, target: Path) -> None:

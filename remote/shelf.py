@@ -34,6 +34,9 @@ class Shelf(ABC):
     Whatever goes wrong is UrlNotFound or UrlRefused, which are final, or DownloadFailed, which may pass.
     """
 
+    unreadable = 0
+    """Folders and files below the last one listed that this server's user may not look into."""
+
     @abstractmethod
     def pages(self, folder: str, size: int = PAGE) -> Iterator[list[Listed]]:
         """All objects below a folder, a page at a time: never more than one page is in memory."""

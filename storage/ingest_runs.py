@@ -36,6 +36,7 @@ class Counts:
     quarantined: int = 0
     postponed: int = 0
     queue_full: int = 0
+    unreadable: int = 0
 
     def plus(self, **more: int) -> Counts:
         """With these added."""

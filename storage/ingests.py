@@ -128,7 +128,7 @@ class Ingests:
     async def saw(self, ingest_id: str, seen: Ingest, watermark: datetime) -> None:
         """A whole listing was gone through; it does not count when the source was changed meanwhile."""
         same = (ingests.c.ingest_id == ingest_id) & (ingests.c.updated_at == seen.updated_at)
-        newer = or_(ingests.c.watermark.is_(None), ingests.c.watermark < watermark)
+        newer = or_(ingests.c.watermark.is_(None), ingests.c.watermark < watermark, ingests.c.watermark > now())
         async with self._database.writing() as connection:
             await connection.execute(update(ingests).where(same, newer).values(watermark=watermark))
 

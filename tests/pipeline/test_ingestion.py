@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
+import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from providers.fake import Fake
 from providers.registry import Registry
 from remote.shelf import Listed
 from remote.stores import AllowedStores
+from speech.clock import now
 from speech.errors import SourceChanged, SpeechError, UrlRefused
 from speech.ingestion import IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
@@ -242,6 +246,47 @@ def test_a_failing_object_is_tried_then_quarantined_and_the_others_go_on(file_de
     assert (station.jobs(), "good.wav.json" in file_depot.names()) == (2, True)
     file_depot.put("bad.wav", b"mended by somebody")
     assert station.run(ingest).submitted == 1
+
+
+def test_a_moment_in_the_future_hides_nothing(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    later = now() + timedelta(days=400)
+    os.utime(f"/{file_depot.key('a.wav')}", (later.timestamp(), later.timestamp()))
+    ingest = station.ingest(file_depot, overlap=0)
+    assert station.run(ingest).submitted == 1
+    station.runtime.wait(station.store.ingests.saw(ingest.ingest_id, ingest, later))
+    file_depot.put("b.wav")
+    assert station.run(ingest).submitted == 1
+    seen = station.runtime.wait(station.store.ingests.named(ingest.ingest_id)).watermark
+    assert seen is not None
+    assert seen < now()
+
+
+def test_folders_that_cannot_be_read_are_not_empty_ones(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = open_station(calls=file_depot.allowed())
+    for name in ("a.wav", "closed/b.wav"):
+        file_depot.put(name)
+    ingest = station.ingest(file_depot)
+    scandir, closed = os.scandir, "closed"
+
+    def guarded(path: Any) -> Any:  # whoever runs the tests may be allowed to read everything
+        if str(path).endswith(closed):
+            raise PermissionError(errno.EACCES, "No.")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", guarded)
+    counts = station.run(ingest)
+    assert (counts.submitted, counts.unreadable) == (1, 1)
+    assert station.runtime.wait(station.store.ingests.named(ingest.ingest_id)).watermark is None
+    closed = file_depot.url.rpartition("/")[2]
+    with pytest.raises(UrlRefused, match="may not"):
+        station.run(ingest)
+    closed = "none"
+    counts = station.run(ingest)
+    assert (counts.submitted, counts.unreadable) == (1, 0)
 
 
 def test_hostile_names_stop_nobody(file_depot: Depot, open_station: Any) -> None:
