@@ -54,7 +54,8 @@ def submit_new(source: Source) -> None:
 def _pages(source: Source) -> Iterator[list[Listed]]:
     if source.ingest.options.manifest is not None:
         return _listed_in(source, parse_place(source.ingest.options.manifest))
-    return source.shelf(source.place).pages(source.place.key)
+    listed = source.shelf(source.place).pages(source.place.key)
+    return ([one for one in page if source.may_read(one.key)] for page in listed)
 
 
 def _listed_in(source: Source, manifest: BucketUrl) -> Iterator[list[Listed]]:
@@ -69,11 +70,12 @@ def _looked_up(source: Source, name: str | None) -> Listed | None:
     """The object that a line of a manifest names; one that is not there may come until the next run."""
     place = source.place
     key = f"{place.key}/{name}" if place.key else str(name)
-    if name is None or refusal_of(BucketUrl(place.scheme, place.bucket, key)) is not None:
+    named = BucketUrl(place.scheme, place.bucket, key)
+    if name is None or refusal_of(named) is not None:
         source.count(refused=1)
         return None
     try:
-        return source.shelf(place).look(key)
+        return source.shelf(named).look(key)
     except UrlNotFound:
         source.count(missing=1)
     except UrlRefused:

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,10 +24,14 @@ _FINAL = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP
 
 
 class FolderShelf(Shelf):
-    """What lies below one allowed folder; ``root`` without its leading slash, as keys are."""
+    """What lies below one allowed folder; ``root`` without its leading slash, as keys are.
 
-    def __init__(self, root: str) -> None:
+    No link leads to one of the ``others``, folders below it that belong to another store.
+    """
+
+    def __init__(self, root: str, others: Sequence[str] = ()) -> None:
         self._root = Path(f"/{root}").resolve()
+        self._others = {Path(f"/{other}").resolve() for other in others} - {self._root}
 
     def pages(self, folder: str, size: int = PAGE) -> Iterator[list[Listed]]:
         """Page by page, folder by folder; links to folders are not followed, since they may lead in circles."""
@@ -143,7 +147,8 @@ class FolderShelf(Shelf):
         return folder / path.name
 
     def _allows(self, path: Path) -> bool:
-        return path == self._root or self._root in path.parents
+        around = {path, *path.parents}
+        return self._root in around and self._others.isdisjoint(around)
 
 
 def _files_of(scanning: Iterator[os.DirEntry[str]]) -> Generator[os.DirEntry[str], None, list[str]]:

@@ -289,6 +289,18 @@ def test_folders_that_cannot_be_read_are_not_empty_ones(
     assert (counts.submitted, counts.unreadable) == (1, 0)
 
 
+def test_a_source_around_anothers_store_meets_nothing_of_it(file_depot: Depot, open_station: Any) -> None:
+    closed = IngestStore(url=f"{file_depot.url}/hers", owners=["alice"], write=True)
+    station = open_station(calls=file_depot.allowed(), hers=closed)
+    for name in ("a.wav", "hers/b.wav"):
+        file_depot.put(name)
+    Path(f"/{file_depot.key('link.wav')}").symlink_to(f"/{file_depot.key('hers/b.wav')}")
+    file_depot.put("list.csv", b"key\na.wav\nhers/b.wav\nlink.wav\n")
+    assert station.run(station.ingest(file_depot)) == Counts(listed=2, matched=2, submitted=2)
+    named = station.ingest(file_depot, mode="manifest", manifest=f"{file_depot.url}/list.csv")
+    assert station.run(named) == Counts(listed=1, matched=1, known=1, refused=2)
+
+
 def test_hostile_names_stop_nobody(file_depot: Depot, open_station: Any) -> None:
     folder = Path(f"/{file_depot.place.key}")
     names = ["new\nline.wav", "ünï 😀.wav", "x" * 255, "-rf.wav", "#?%20.wav", "..wav"]
