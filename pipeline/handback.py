@@ -55,7 +55,7 @@ def _settle(source: Source, ended: Ended, *, try_failed_again: bool) -> bool:
     match ended.job_status:
         case JobStatus.COMPLETED if not ended.results_deleted:
             return _hand_back(source, ended.found)
-        case JobStatus.FAILED:
+        case JobStatus.FAILED | JobStatus.EXPIRED if ended.job_error_code is not None:
             _after_failure(source, ended, try_failed_again=try_failed_again)
         case JobStatus.CANCELLED:
             _say(source, ended.found, ObjectStatus.CANCELLED, "The job was cancelled.", "job_cancelled")
@@ -71,12 +71,11 @@ def _after_failure(source: Source, ended: Ended, *, try_failed_again: bool) -> N
     if ended.job_error_code == SOURCE_CHANGED:
         # Its bytes are gone; those that replaced them are a version of their own.
         _say(source, found, ObjectStatus.SUPERSEDED, ended.job_error, ended.job_error_code)
-    elif found.tries >= source.ingest.options.tries or ended.results_deleted:
+    elif found.tries >= source.ingest.options.tries or ended.results_deleted or ended.over:
         code = ended.job_error_code or SpeechError.code
         _say(source, found, ObjectStatus.QUARANTINED, ended.job_error or "It could not be transcribed.", code)
     elif try_failed_again:
-        most = source.runtime.settings.max_queued_jobs
-        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=most)
+        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=source.most_unfinished)
         source.count(tried_again=int(source.runtime.wait(again)))
 
 

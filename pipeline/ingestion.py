@@ -136,7 +136,7 @@ def _submit(source: Source, met: Sequence[Met]) -> bool:
     for start in range(0, len(fresh), AT_ONCE):
         source.go_on()
         some = fresh[start : start + AT_ONCE]
-        most = source.runtime.settings.max_queued_jobs
+        most = source.most_unfinished
         taken = source.runtime.wait(store.ingest_objects.take(ingest, some, max_unfinished=most))
         source.count(submitted=taken.submitted, known=taken.known, refused=taken.refused)
         if taken.full:

@@ -36,6 +36,11 @@ class Source:
         """The prefix or folder that it is about; UrlRefused when the operator no longer has it so."""
         return parse_place(self.ingest.options.url)
 
+    @property
+    def most_unfinished(self) -> int:
+        """Unfinished jobs of the owner up to which the source adds to them: the rest is for the owner's requests."""
+        return max(1, self.runtime.settings.max_queued_jobs // 2)
+
     def shelf(self, place: BucketUrl, *, write: bool = False) -> Shelf:
         """What reads and writes there; UrlRefused when this owner may not."""
         store = self._allowed().of(place, self.ingest.owner_id, write=write)

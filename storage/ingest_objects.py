@@ -27,7 +27,8 @@ from storage.errors import Missing
 from storage.events import note
 from storage.ids import new_id
 from storage.ingests import Ingest, hold
-from storage.retries import run_failed_again
+from storage.lifetimes import is_expired
+from storage.retries import hold_job, run_failed_again
 from storage.submission import accept, places_left
 from storage.tables import ingest_objects, jobs
 from storage.upserts import insert_or_ignore
@@ -81,13 +82,17 @@ class IngestObject:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An object whose job has ended, or is gone: then ``job_status`` is None."""
+    """An object whose job has ended, or is gone: then ``job_status`` is None.
+
+    One whose time is ``over`` does not run again.
+    """
 
     found: IngestObject
     job_status: JobStatus | None
     job_error: str | None
     job_error_code: str | None
     results_deleted: bool
+    over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,8 @@ class IngestObjects:
     async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> Sequence[Ended]:
         """Objects of a source whose jobs have ended and that were not seen to, in the order of their ids."""
         query = (
-            select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code, jobs.c.results_deleted_at)
+            select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code)
+            .add_columns(jobs.c.results_deleted_at, jobs.c.expires_at)
             .join(jobs, jobs.c.job_id == ingest_objects.c.job_id, isouter=True)
             .where(
                 ingest_objects.c.ingest_id == ingest_id,
@@ -243,8 +249,11 @@ class IngestObjects:
             return changed.rowcount == 1
 
     async def try_again(self, found: IngestObject, *, max_unfinished: int) -> bool:
-        """Run the object's failed job once more; False when the queue is full, or somebody else did."""
+        """Run the object's failed job once more; False when the queue is full, or somebody else did; Missing."""
         async with self._database.writing() as connection:
+            await hold(connection, found.ingest_id)
+            # The job first, then its owner, as everybody does who runs a job again: else two may wait for each other.
+            await hold_job(connection, found.owner_id, found.job_id or "")
             if await places_left(connection, found.owner_id, max_unfinished) <= 0:
                 return False
             values = {"tries": found.tries + 1}
@@ -309,4 +318,5 @@ def _ended(row: Any) -> Ended:
         job_error=mapping[jobs.c.error],
         job_error_code=mapping[jobs.c.error_code],
         results_deleted=mapping[jobs.c.results_deleted_at] is not None,
+        over=is_expired({name: mapping[jobs.c[name]] for name in ("status", "expires_at")}),
     )

@@ -17,12 +17,15 @@ from speech.jobs import JobStatus
 from storage import cursors
 from storage.cursors import Position
 from storage.database import Database
-from storage.errors import Missing, SpecificationUnreadable
+from storage.errors import IngestBusy, Missing, SpecificationUnreadable
+from storage.lifetimes import over
 from storage.outbox import CHANNEL
+from storage.submission import UNFINISHED
 from storage.tables import ingest_objects, ingests, jobs
 
 _SETTLED_BY_ANY_RUN = (str(JobStatus.COMPLETED), str(JobStatus.CANCELLED), str(JobStatus.EXPIRED))
-"""Jobs whose end is seen to at once; those that failed wait for the next run that looks for objects."""
+"""Jobs whose end is seen to at once; those that failed wait for the next run that looks for objects,
+as long as they may run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,20 @@ class Ingests:
             return _ingest(await _found(connection, owner_id, ingest_id))
 
     async def delete(self, owner_id: str, ingest_id: str) -> None:
-        """Delete the source with all that is known of its objects and runs; jobs and results stay. Missing."""
+        """Delete the source with all that is known of its objects and runs; jobs and results stay.
+
+        Raises:
+            Missing: the owner has no such source.
+            IngestBusy: jobs of it are unfinished; they would no longer find their recordings.
+
+        """
         async with self._database.writing() as connection:
             await _found(connection, owner_id, ingest_id, lock=True)
+            if await _is_busy(connection, ingest_id):
+                raise IngestBusy(
+                    "Jobs of this ingest are unfinished. Disable it (enabled: false), wait for them or cancel them, "
+                    "then delete it."
+                )
             await connection.execute(delete(ingests).where(ingests.c.ingest_id == ingest_id))
             await _notify(connection)
 
@@ -153,7 +167,7 @@ class Ingests:
             .where(
                 ingest_objects.c.ingest_id == ingests.c.ingest_id,
                 ingest_objects.c.status == str(ObjectStatus.SUBMITTED),
-                jobs.c.status.in_(_SETTLED_BY_ANY_RUN),
+                or_(jobs.c.status.in_(_SETTLED_BY_ANY_RUN), over(now())),
             )
             .exists()
         )
@@ -229,6 +243,15 @@ async def _found(connection: AsyncConnection, owner_id: str, ingest_id: str, *, 
     if row is None:
         raise missing(ingest_id)
     return row
+
+
+async def _is_busy(connection: AsyncConnection, ingest_id: str) -> bool:
+    query = (
+        select(ingest_objects.c.object_id)
+        .join(jobs, jobs.c.job_id == ingest_objects.c.job_id)
+        .where(ingest_objects.c.ingest_id == ingest_id, jobs.c.status.in_(UNFINISHED))
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def _notify(connection: AsyncConnection) -> None:

@@ -211,12 +211,12 @@ def test_a_full_queue_stops_the_run_and_the_next_one_goes_on(
     file_depot: Depot, settings: Settings, open_station: Any
 ) -> None:
     station = open_station(calls=file_depot.allowed())
-    object.__setattr__(station.runtime, "settings", station.runtime.settings.model_copy(update={"max_queued_jobs": 3}))
+    object.__setattr__(station.runtime, "settings", station.runtime.settings.model_copy(update={"max_queued_jobs": 7}))
     for number in range(5):
         file_depot.put(f"{number}.wav")
     ingest = station.ingest(file_depot, overlap=0)
     first = station.run(ingest)
-    assert (first.submitted, first.queue_full) == (3, 1)
+    assert (first.submitted, first.queue_full) == (3, 1)  # half of the queue is the owner's own
     station.complete(ingest)
     second = station.run(ingest)
     assert (second.submitted, second.queue_full, station.jobs()) == (2, 0, 5)
@@ -299,6 +299,17 @@ def test_a_source_around_anothers_store_meets_nothing_of_it(file_depot: Depot, o
     assert station.run(station.ingest(file_depot)) == Counts(listed=2, matched=2, submitted=2)
     named = station.ingest(file_depot, mode="manifest", manifest=f"{file_depot.url}/list.csv")
     assert station.run(named) == Counts(listed=1, matched=1, known=1, refused=2)
+
+
+def test_a_failed_job_whose_time_is_over_is_given_up(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, request={"provider": "fake", "expires_in": 1e-6})
+    station.run(ingest)
+    station.fail(station.objects(ingest)["a.wav"])
+    counts = station.run(ingest)
+    row = station.objects(ingest)["a.wav"]
+    assert (counts.quarantined, row.status, row.error_code) == (1, ObjectStatus.QUARANTINED, "invalid_audio")
 
 
 def test_hostile_names_stop_nobody(file_depot: Depot, open_station: Any) -> None:
