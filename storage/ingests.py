@@ -176,10 +176,11 @@ class Ingests:
             rows = await connection.execute(select(ingests.c.ingest_id).where(rested, ended).limit(limit))
             return rows.scalars().all()
 
-    async def settling(self, ingest_id: str) -> None:
-        """Prefect was asked for a run that sees to jobs that have ended."""
+    async def settling(self, ingest_id: str, longer: float = 0) -> None:
+        """Prefect has a run that sees to jobs that have ended; ``longer`` seconds are added to the pause after it."""
+        moment = now() + timedelta(seconds=longer)
         async with self._database.writing(durable=False) as connection:
-            await connection.execute(update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=now()))
+            await connection.execute(update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=moment))
 
     async def schedules(self) -> Sequence[Schedule]:
         """Of every owner: when Prefect is to start which source's runs."""
