@@ -35,10 +35,12 @@ def submit_new(source: Source) -> None:
         LeavingSource: when the process wants to leave.
 
     """
-    began, newest = now(), _seen(source)
+    # What is dated in the future must not hide what comes until then, nor what is still written be passed over.
+    waited_for, newest = now(), _seen(source)
     for page in _pages(source):
         source.go_on()
         newest = max([one.changed_at for one in page] + ([newest] if newest else []), default=None)
+        waited_for = min([one.changed_at for one in page if not one.at_rest] + [waited_for])
         if not _submit(source, [_met(source.place, one) for one in _wanted(source, page)]):
             return
     if source.ingest.options.mode == "manifest":
@@ -46,8 +48,7 @@ def submit_new(source: Source) -> None:
     unreadable = source.shelf(source.place).unreadable
     source.count(unreadable=unreadable)
     if newest is not None and not unreadable:
-        # What is dated in the future must not hide what comes until then.
-        seen = min(newest, began)
+        seen = min(newest, waited_for)
         source.runtime.wait(source.runtime.store.ingests.saw(source.ingest.ingest_id, source.ingest, seen))
 
 
@@ -92,7 +93,8 @@ def _wanted(source: Source, page: Sequence[Listed]) -> list[Listed]:
     chosen = [
         one
         for one in page
-        if meant(source.below(one.key))
+        if one.at_rest
+        and meant(source.below(one.key))
         and (since is None or one.changed_at >= since)
         and not (beside and one.key.lower().endswith(_RESULTS))
     ]

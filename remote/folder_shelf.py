@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from remote.shelf import PAGE, Listed, Shelf
+from remote.shelf import PAGE, Listed, Shelf, beside, want_version
 from remote.sink import FULL
 from speech.errors import DownloadFailed, StorageFull, UrlNotFound, UrlRefused
 
 _PART = ".woa-"
 """What names of half-written files begin with: no listing shows them."""
+_REST_SECONDS = 30.0
+"""A file that was written to in the last seconds may be half of a recording."""
 _FINAL = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS, errno.EINVAL})
 """What a disk will say the next time too."""
 
@@ -80,21 +83,25 @@ class FolderShelf(Shelf):
             finally:
                 part.unlink(missing_ok=True)
 
-    def move(self, key: str, bucket: str, to: str) -> None:
-        """Rename, or copy and remove where the target lies on another disk."""
+    def move(self, key: str, bucket: str, to: str, version: str) -> None:
+        """Rename, or copy, look once more and remove where the target lies on another disk."""
         with _disk_errors():
-            target = self._target(to)
+            target, second = self._target(to), self._target(beside(to, version))
             try:
                 source = self._inside(key)
             except UrlNotFound:
-                if target.exists():
+                if target.exists() or second.exists():
                     return
                 raise
+            if os.path.lexists(target) and _described(to, target.lstat()).version != version:
+                target = second
             given = Path(f"/{key}")
+            want_version(_described(key, source.stat()), version)
             if source.stat().st_dev == target.parent.stat().st_dev and not given.is_symlink():
                 given.replace(target)
             else:
                 _carry(source, target)
+                want_version(_described(key, source.stat()), version)
                 given.unlink()
 
     def _listed(self, path: os.DirEntry[str], key: str) -> Listed | None:
@@ -166,7 +173,8 @@ def _described(key: str, found: os.stat_result) -> Listed:
     # A file that was moved in keeps its old time of change, and anybody may set that to any moment; when it came is
     # the change of its entry, by the clock of the machine.
     version = f"{found.st_mtime_ns:x}-{found.st_size:x}"
-    return Listed(key, version, found.st_size, datetime.fromtimestamp(found.st_ctime, UTC))
+    at_rest = abs(time.time() - found.st_mtime) > _REST_SECONDS
+    return Listed(key, version, found.st_size, datetime.fromtimestamp(found.st_ctime, UTC), at_rest)
 
 
 def _carry(source: Path, target: Path) -> None:

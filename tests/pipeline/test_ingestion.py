@@ -312,12 +312,24 @@ def test_a_failed_job_whose_time_is_over_is_given_up(file_depot: Depot, open_sta
     assert (counts.quarantined, row.status, row.error_code) == (1, ObjectStatus.QUARANTINED, "invalid_audio")
 
 
+def test_a_file_that_is_still_written_waits_for_the_next_run(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    Path(f"/{file_depot.key('a.wav')}").write_bytes(b"half of")
+    file_depot.put("b.wav")
+    ingest = station.ingest(file_depot, overlap=0)
+    assert station.run(ingest).submitted == 1
+    os.utime(f"/{file_depot.key('a.wav')}", (1000, 1000))
+    assert station.run(ingest).submitted == 1
+
+
 def test_hostile_names_stop_nobody(file_depot: Depot, open_station: Any) -> None:
     folder = Path(f"/{file_depot.place.key}")
     names = ["new\nline.wav", "ünï 😀.wav", "x" * 255, "-rf.wav", "#?%20.wav", "..wav"]
     for name in names:
         (folder / name).write_bytes(b"audio")
     (folder / b"\xff.wav".decode("utf-8", "surrogateescape")).write_bytes(b"audio")
+    for path in folder.iterdir():
+        os.utime(path, (1000, 1000))
     station = open_station(calls=file_depot.allowed())
     ingest = station.ingest(file_depot, results={"to": "next_to_source"}, tries=1)
     counts = station.run(ingest)
