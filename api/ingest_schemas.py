@@ -88,6 +88,7 @@ class CountsView(Shape):
     quarantined: int = Field(description="Given up.")
     postponed: int = Field(description="Left to the next run, since a store did not answer or refused.")
     queue_full: int = Field(description="1 when the run stopped because the queue was full.")
+    unreadable: int = Field(description="Folders and files that this server's user may not look into.")
 
 
 class IngestRunView(Shape):

@@ -106,6 +106,7 @@ STATUS: dict[type[SpeechError], int] = {
     storage_errors.NothingToRetry: 409,
     storage_errors.JobExpired: 409,
     storage_errors.FileInUse: 409,
+    storage_errors.IngestBusy: 409,
     storage_errors.DeliveryForgotten: 410,
     storage_errors.SpecificationUnreadable: 409,
     storage_errors.DatabaseUnusable: 503,

@@ -16,7 +16,7 @@ from pipeline.source import Source
 from remote.buckets import BucketUrl
 from remote.stores import parse_place, place_of
 from speech.codec import from_json
-from speech.errors import SpeechError, UrlNotFound
+from speech.errors import SourceChanged, SpeechError, UrlNotFound
 from speech.formats import find, resolve
 from speech.ingestion import NEXT_TO_SOURCE, ObjectStatus
 from speech.jobs import JobStatus
@@ -55,7 +55,7 @@ def _settle(source: Source, ended: Ended, *, try_failed_again: bool) -> bool:
     match ended.job_status:
         case JobStatus.COMPLETED if not ended.results_deleted:
             return _hand_back(source, ended.found)
-        case JobStatus.FAILED:
+        case JobStatus.FAILED | JobStatus.EXPIRED if ended.job_error_code is not None:
             _after_failure(source, ended, try_failed_again=try_failed_again)
         case JobStatus.CANCELLED:
             _say(source, ended.found, ObjectStatus.CANCELLED, "The job was cancelled.", "job_cancelled")
@@ -71,12 +71,11 @@ def _after_failure(source: Source, ended: Ended, *, try_failed_again: bool) -> N
     if ended.job_error_code == SOURCE_CHANGED:
         # Its bytes are gone; those that replaced them are a version of their own.
         _say(source, found, ObjectStatus.SUPERSEDED, ended.job_error, ended.job_error_code)
-    elif found.tries >= source.ingest.options.tries or ended.results_deleted:
+    elif found.tries >= source.ingest.options.tries or ended.results_deleted or ended.over:
         code = ended.job_error_code or SpeechError.code
         _say(source, found, ObjectStatus.QUARANTINED, ended.job_error or "It could not be transcribed.", code)
     elif try_failed_again:
-        most = source.runtime.settings.max_queued_jobs
-        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=most)
+        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=source.most_unfinished)
         source.count(tried_again=int(source.runtime.wait(again)))
 
 
@@ -84,7 +83,7 @@ def _hand_back(source: Source, found: IngestObject) -> bool:
     """Whether the stores answered."""
     try:
         _write_and_clear(source, found)
-    except Outdated:
+    except (Outdated, SourceChanged):
         _say(source, found, ObjectStatus.SUPERSEDED, "A newer version lies there.", SOURCE_CHANGED)
     except SpeechError as error:
         _not_written(source, found, error.message, error.code, final=not error.retryable)
@@ -106,7 +105,7 @@ def _write_and_clear(source: Source, found: IngestObject) -> None:
         _write(source, found, place)
     if options.when_done.action != "keep":
         _want_unchanged(source, found, place)
-        _ENDS[options.when_done.action](source, place)
+        _ENDS[options.when_done.action](source, place, found.version)
 
 
 def _want_unchanged(source: Source, found: IngestObject, place: BucketUrl) -> None:
@@ -143,21 +142,21 @@ def _contents(source: Source, found: IngestObject) -> dict[str, bytes]:
     }
 
 
-def _move(source: Source, place: BucketUrl) -> None:
+def _move(source: Source, place: BucketUrl, version: str) -> None:
     folder = parse_place(source.ingest.options.when_done.to or "")
     key = _joined(folder.key, source.below(place.key))
     source.shelf(BucketUrl(folder.scheme, folder.bucket, key), write=True)
-    source.shelf(place, write=True).move(place.key, folder.bucket, key)
+    source.shelf(place, write=True).move(place.key, folder.bucket, key, version)
     source.count(moved=1)
 
 
-def _tag(source: Source, place: BucketUrl) -> None:
+def _tag(source: Source, place: BucketUrl, version: str) -> None:
     done = source.ingest.options.when_done
     source.shelf(place, write=True).tag(place.key, done.tag_name, done.tag_value)
     source.count(tagged=1)
 
 
-_ENDS: dict[str, Callable[[Source, BucketUrl], None]] = {"move": _move, "tag": _tag}
+_ENDS: dict[str, Callable[[Source, BucketUrl, str], None]] = {"move": _move, "tag": _tag}
 
 
 def _not_written(source: Source, found: IngestObject, error: str, code: str, *, final: bool) -> None:

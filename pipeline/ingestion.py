@@ -12,6 +12,7 @@ from remote.buckets import BucketUrl, matches
 from remote.patterns import matcher
 from remote.shelf import Listed
 from remote.stores import parse_place, refusal_of, url_of
+from speech.clock import now
 from speech.errors import UrlNotFound, UrlRefused
 from speech.formats import FORMATS
 from speech.ingestion import NEXT_TO_SOURCE
@@ -34,20 +35,28 @@ def submit_new(source: Source) -> None:
         LeavingSource: when the process wants to leave.
 
     """
-    newest = source.ingest.watermark
+    # What is dated in the future must not hide what comes until then, nor what is still written be passed over.
+    waited_for, newest = now(), _seen(source)
     for page in _pages(source):
         source.go_on()
         newest = max([one.changed_at for one in page] + ([newest] if newest else []), default=None)
+        waited_for = min([one.changed_at for one in page if not one.at_rest] + [waited_for])
         if not _submit(source, [_met(source.place, one) for one in _wanted(source, page)]):
             return
-    if source.ingest.options.mode == "since" and newest is not None:
-        source.runtime.wait(source.runtime.store.ingests.saw(source.ingest.ingest_id, source.ingest, newest))
+    if source.ingest.options.mode == "manifest":
+        return
+    unreadable = source.shelf(source.place).unreadable
+    source.count(unreadable=unreadable)
+    if newest is not None and not unreadable:
+        seen = min(newest, waited_for)
+        source.runtime.wait(source.runtime.store.ingests.saw(source.ingest.ingest_id, source.ingest, seen))
 
 
 def _pages(source: Source) -> Iterator[list[Listed]]:
     if source.ingest.options.manifest is not None:
         return _listed_in(source, parse_place(source.ingest.options.manifest))
-    return source.shelf(source.place).pages(source.place.key)
+    listed = source.shelf(source.place).pages(source.place.key)
+    return ([one for one in page if source.may_read(one.key)] for page in listed)
 
 
 def _listed_in(source: Source, manifest: BucketUrl) -> Iterator[list[Listed]]:
@@ -62,11 +71,12 @@ def _looked_up(source: Source, name: str | None) -> Listed | None:
     """The object that a line of a manifest names; one that is not there may come until the next run."""
     place = source.place
     key = f"{place.key}/{name}" if place.key else str(name)
-    if name is None or refusal_of(BucketUrl(place.scheme, place.bucket, key)) is not None:
+    named = BucketUrl(place.scheme, place.bucket, key)
+    if name is None or refusal_of(named) is not None:
         source.count(refused=1)
         return None
     try:
-        return source.shelf(place).look(key)
+        return source.shelf(named).look(key)
     except UrlNotFound:
         source.count(missing=1)
     except UrlRefused:
@@ -83,7 +93,8 @@ def _wanted(source: Source, page: Sequence[Listed]) -> list[Listed]:
     chosen = [
         one
         for one in page
-        if meant(source.below(one.key))
+        if one.at_rest
+        and meant(source.below(one.key))
         and (since is None or one.changed_at >= since)
         and not (beside and one.key.lower().endswith(_RESULTS))
     ]
@@ -91,8 +102,14 @@ def _wanted(source: Source, page: Sequence[Listed]) -> list[Listed]:
     return chosen
 
 
+def _seen(source: Source) -> datetime | None:
+    """Until when the source was seen; a moment that is still to come is none."""
+    seen = source.ingest.watermark
+    return seen if seen is not None and seen <= now() else None
+
+
 def _since(source: Source) -> datetime | None:
-    options, seen = source.ingest.options, source.ingest.watermark
+    options, seen = source.ingest.options, _seen(source)
     if options.mode != "since" or seen is None:
         return None
     return seen - timedelta(seconds=options.overlap)
@@ -121,7 +138,7 @@ def _submit(source: Source, met: Sequence[Met]) -> bool:
     for start in range(0, len(fresh), AT_ONCE):
         source.go_on()
         some = fresh[start : start + AT_ONCE]
-        most = source.runtime.settings.max_queued_jobs
+        most = source.most_unfinished
         taken = source.runtime.wait(store.ingest_objects.take(ingest, some, max_unfinished=most))
         source.count(submitted=taken.submitted, known=taken.known, refused=taken.refused)
         if taken.full:

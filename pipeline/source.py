@@ -36,15 +36,27 @@ class Source:
         """The prefix or folder that it is about; UrlRefused when the operator no longer has it so."""
         return parse_place(self.ingest.options.url)
 
+    @property
+    def most_unfinished(self) -> int:
+        """Unfinished jobs of the owner up to which the source adds to them: the rest is for the owner's requests."""
+        return max(1, self.runtime.settings.max_queued_jobs // 2)
+
     def shelf(self, place: BucketUrl, *, write: bool = False) -> Shelf:
         """What reads and writes there; UrlRefused when this owner may not."""
-        if self._stores is None:
-            self._stores = AllowedStores.from_settings(self.runtime.settings)
-        store = self._stores.of(place, self.ingest.owner_id, write=write)
+        store = self._allowed().of(place, self.ingest.owner_id, write=write)
         name = (store.name, f"{place.scheme}://{place.bucket}")
         if name not in self._shelves:
             self._shelves[name] = open_shelf(store, place)
         return self._shelves[name]
+
+    def may_read(self, key: str) -> bool:
+        """Whether a key that a listing of the source shows is this owner's: another's store may lie within."""
+        return self._allowed().lets_read(BucketUrl(self.place.scheme, self.place.bucket, key), self.ingest.owner_id)
+
+    def _allowed(self) -> AllowedStores:
+        if self._stores is None:
+            self._stores = AllowedStores.from_settings(self.runtime.settings)
+        return self._stores
 
     def below(self, key: str) -> str:
         """The part of a key that lies below the source's prefix; the whole key when it lies elsewhere by now."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import IO, Any, ClassVar
 
 from remote.buckets import BucketUrl, filesystem, object_errors
-from remote.shelf import Listed, Shelf
+from remote.shelf import Listed, Shelf, beside, want_version
 from speech.errors import UrlNotFound
 
 _BLOCK = 4 << 20
@@ -40,19 +41,34 @@ class BucketShelf(Shelf):
         with self._errors(key):
             self.files.pipe_file(self._path(key), content)
 
-    def move(self, key: str, bucket: str, to: str) -> None:
-        """Copy inside the store, then remove."""
-        target = f"{bucket}/{to}"
+    def move(self, key: str, bucket: str, to: str, version: str) -> None:
+        """Copy inside the store, look once more, then remove."""
+        names = (to, beside(to, version))
         try:
             found = self.look(key)
         except UrlNotFound:
-            with self._errors(to):
-                if self.files.exists(target):
-                    return
+            if any(self._there(bucket, name) for name in names):
+                return
             raise
+        want_version(found, version)
+        # Of the second name is no other version than this one, should it be there.
+        target = names[0] if self._version_at(bucket, names[0]) in (None, version) else names[1]
         with self._errors(key):
-            self._copy(found, target)
+            self._copy(found, f"{bucket}/{target}")
+            want_version(self.look(key), version)
             self.files.rm_file(self._path(key))
+
+    def _version_at(self, bucket: str, key: str) -> str | None:
+        """The version that lies at a place of this store, None when nothing does."""
+        shelf = copy(self)
+        shelf.bucket = bucket
+        try:
+            return shelf.look(key).version
+        except UrlNotFound:
+            return None
+
+    def _there(self, bucket: str, key: str) -> bool:
+        return self._version_at(bucket, key) is not None
 
     def _copy(self, found: Listed, target: str) -> None:
         self.files.cp_file(self._path(found.key), target)

@@ -6,35 +6,43 @@ import errno
 import os
 import shutil
 import stat
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from remote.shelf import PAGE, Listed, Shelf
+from remote.shelf import PAGE, Listed, Shelf, beside, want_version
 from remote.sink import FULL
 from speech.errors import DownloadFailed, StorageFull, UrlNotFound, UrlRefused
 
 _PART = ".woa-"
 """What names of half-written files begin with: no listing shows them."""
+_REST_SECONDS = 30.0
+"""A file that was written to in the last seconds may be half of a recording."""
 _FINAL = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS, errno.EINVAL})
 """What a disk will say the next time too."""
 
 
 class FolderShelf(Shelf):
-    """What lies below one allowed folder; ``root`` without its leading slash, as keys are."""
+    """What lies below one allowed folder; ``root`` without its leading slash, as keys are.
 
-    def __init__(self, root: str) -> None:
+    No link leads to one of the ``others``, folders below it that belong to another store.
+    """
+
+    def __init__(self, root: str, others: Sequence[str] = ()) -> None:
         self._root = Path(f"/{root}").resolve()
+        self._others = {Path(f"/{other}").resolve() for other in others} - {self._root}
 
     def pages(self, folder: str, size: int = PAGE) -> Iterator[list[Listed]]:
         """Page by page, folder by folder; links to folders are not followed, since they may lead in circles."""
         page: list[Listed] = []
+        self.unreadable = 0
         with _disk_errors():
             base = self._inside(folder)
-            for path in _files_below(base):
+            for path in self._files_below(base):
                 # Named by the folder that was asked for, whatever links lead there.
                 found = self._listed(path, f"{folder}{path.path[len(str(base)) :]}")
                 if found is not None:
@@ -75,21 +83,25 @@ class FolderShelf(Shelf):
             finally:
                 part.unlink(missing_ok=True)
 
-    def move(self, key: str, bucket: str, to: str) -> None:
-        """Rename, or copy and remove where the target lies on another disk."""
+    def move(self, key: str, bucket: str, to: str, version: str) -> None:
+        """Rename, or copy, look once more and remove where the target lies on another disk."""
         with _disk_errors():
-            target = self._target(to)
+            target, second = self._target(to), self._target(beside(to, version))
             try:
                 source = self._inside(key)
             except UrlNotFound:
-                if target.exists():
+                if target.exists() or second.exists():
                     return
                 raise
+            if os.path.lexists(target) and _described(to, target.lstat()).version != version:
+                target = second
             given = Path(f"/{key}")
+            want_version(_described(key, source.stat()), version)
             if source.stat().st_dev == target.parent.stat().st_dev and not given.is_symlink():
                 given.replace(target)
             else:
                 _carry(source, target)
+                want_version(_described(key, source.stat()), version)
                 given.unlink()
 
     def _listed(self, path: os.DirEntry[str], key: str) -> Listed | None:
@@ -98,9 +110,27 @@ class FolderShelf(Shelf):
             found = path.stat()
             if not stat.S_ISREG(found.st_mode) or (path.is_symlink() and not self._allows(Path(path.path).resolve())):
                 return None
+        except PermissionError:
+            self.unreadable += 1
+            return None
         except OSError:
             return None
         return _described(key, found)
+
+    def _files_below(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """Every file, one at a time: of a folder nothing is kept but the names of those below it."""
+        with os.scandir(folder) as scanning:  # one that cannot be read is not an empty one
+            waiting = yield from _files_of(scanning)
+        while waiting:
+            try:
+                scanning = os.scandir(waiting.pop())
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            except PermissionError:
+                self.unreadable += 1
+                continue
+            with scanning:
+                waiting += yield from _files_of(scanning)
 
     def _inside(self, key: str) -> Path:
         """The path with every link resolved; UrlRefused when it leads outside of what is allowed."""
@@ -124,32 +154,27 @@ class FolderShelf(Shelf):
         return folder / path.name
 
     def _allows(self, path: Path) -> bool:
-        return path == self._root or self._root in path.parents
+        around = {path, *path.parents}
+        return self._root in around and self._others.isdisjoint(around)
 
 
-def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file, one at a time: of a folder nothing is kept but the names of those below it."""
-    waiting = [str(folder)]
-    while waiting:
-        try:
-            scanning = os.scandir(waiting.pop())
-        except (FileNotFoundError, PermissionError):
-            if str(folder) not in waiting and not folder.exists():
-                raise
-            continue
-        with scanning:
-            for entry in scanning:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif not entry.name.startswith(_PART):
-                    yield entry
+def _files_of(scanning: Iterator[os.DirEntry[str]]) -> Generator[os.DirEntry[str], None, list[str]]:
+    """The files of one folder; what it returns are the folders in it."""
+    folders = []
+    for entry in scanning:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.path)
+        elif not entry.name.startswith(_PART):
+            yield entry
+    return folders
 
 
 def _described(key: str, found: os.stat_result) -> Listed:
-    # A file that was moved in keeps its old time of change; when it came is the change of its entry.
-    came = max(found.st_mtime, found.st_ctime)
+    # A file that was moved in keeps its old time of change, and anybody may set that to any moment; when it came is
+    # the change of its entry, by the clock of the machine.
     version = f"{found.st_mtime_ns:x}-{found.st_size:x}"
-    return Listed(key, version, found.st_size, datetime.fromtimestamp(came, UTC))
+    at_rest = abs(time.time() - found.st_mtime) > _REST_SECONDS
+    return Listed(key, version, found.st_size, datetime.fromtimestamp(found.st_ctime, UTC), at_rest)
 
 
 def _carry(source: Path, target: Path) -> None:

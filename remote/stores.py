@@ -35,6 +35,12 @@ class AllowedStore:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     write: bool = False
     owners: frozenset[str] = frozenset()
+    nested: tuple[BucketUrl, ...] = ()
+    """Prefixes of other stores that lie within this one: what lies there is theirs."""
+
+    def allows(self, owner_id: str) -> bool:
+        """Whether this owner may use it."""
+        return not self.owners or owner_id in self.owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +52,51 @@ class AllowedStores:
     @classmethod
     def from_settings(cls, settings: Settings) -> AllowedStores:
         """Those that the settings name; UrlRefused says which entry cannot be read."""
+        prefixes = {name: _prefix(name, given.url) for name, given in settings.ingest_stores.items()}
         return cls(
             tuple(
-                AllowedStore(name, _prefix(name, given.url), given.options, given.write, frozenset(given.owners))
+                AllowedStore(
+                    name,
+                    prefixes[name],
+                    given.options,
+                    given.write,
+                    frozenset(given.owners),
+                    tuple(one for one in prefixes.values() if one != prefixes[name] and matches(one, prefixes[name])),
+                )
                 for name, given in settings.ingest_stores.items()
             )
         )
 
     def of(self, place: BucketUrl, owner_id: str, *, write: bool = False) -> AllowedStore:
-        """The store that a place lies in, by its longest prefix.
+        """The store that a place lies in, by its longest prefix: one within another is its owners' alone.
 
         Raises:
             UrlRefused: when the operator has allowed none to this owner, or no writing.
 
         """
-        found = [
-            store
-            for store in self.stores
-            if matches(place, store.prefix) and (not store.owners or owner_id in store.owners)
-        ]
-        if not found:
+        store = self._nearest(place, owner_id)
+        if store is None:
             raise UrlRefused(
                 f"This server ingests nothing from {shown_place(place)}: "
                 "its operator has not allowed it (ingest_stores)."
             )
-        store = max(found, key=lambda each: len(each.prefix.key))
         if write and not store.write:
             raise UrlRefused(
                 f"This server may not write to {shown_place(place)}: its operator has not allowed it "
                 f"(write in ingest_stores, {store.name})."
             )
         return store
+
+    def lets_read(self, place: BucketUrl, owner_id: str) -> bool:
+        """Whether the owner may know what lies there."""
+        return self._nearest(place, owner_id) is not None
+
+    def _nearest(self, place: BucketUrl, owner_id: str) -> AllowedStore | None:
+        """Of the stores with the longest prefix, the one that the owner may use."""
+        around = [store for store in self.stores if matches(place, store.prefix)]
+        longest = max((len(store.prefix.key) for store in around), default=0)
+        nearest = [store for store in around if len(store.prefix.key) == longest]
+        return next((store for store in nearest if store.allows(owner_id)), None)
 
 
 def parse_place(url: str) -> BucketUrl:
@@ -99,7 +119,7 @@ def open_shelf(store: AllowedStore, place: BucketUrl) -> Shelf:
     if place.scheme == FILE:
         from remote.folder_shelf import FolderShelf
 
-        return FolderShelf(store.prefix.key)
+        return FolderShelf(store.prefix.key, [nested.key for nested in store.nested])
     if place.scheme == "s3":
         from remote.s3_shelf import S3Shelf
 

@@ -5,13 +5,16 @@ One definition serves the door (HTTP, command line) and the store, as with a tra
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from speech.options import Identifier, OptionsModel, TranscribeRequest
 
@@ -19,6 +22,9 @@ OPTIONS_VERSION = 1
 """Raised when stored options can no longer be read by the model below."""
 NEXT_TO_SOURCE = "next_to_source"
 _CRON_FIELDS = 5
+_LAST = re.compile(r"LW|[0-7]L", re.IGNORECASE)
+"""The last working day, and the last Friday: CronSim knows them, the scheduler does not."""
+_KEPT = "kept"
 
 
 class ObjectStatus(StrEnum):
@@ -39,22 +45,34 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
-def _checked_cron(text: str) -> str:
+def _checked_cron(text: str, info: ValidationInfo) -> str:
+    if _is_kept(info):
+        return text
+    if len(text.split()) != _CRON_FIELDS:
+        raise ValueError("a schedule has five fields: minute, hour, day, month, day of the week")
+    if _LAST.search(text):
+        raise ValueError("the last working day (LW) and the last of a day of the week (5L) are not offered")
     try:
-        if len(text.split()) != _CRON_FIELDS:
-            raise ValueError("a schedule has five fields: minute, hour, day, month, day of the week")
         next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration) as error:
         raise ValueError("this is no cron expression that ever comes true") from error
     return text
 
 
-def _checked_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("there is no such time zone; Europe/Berlin is one") from error
+def _checked_zone(name: str, info: ValidationInfo) -> str:
+    # A file of the machine such as posix/Europe/Berlin is a zone to Python, and none to the scheduler.
+    if not _is_kept(info) and name not in _zones():
+        raise ValueError("there is no such time zone; Europe/Berlin is one")
     return name
+
+
+def _is_kept(info: ValidationInfo) -> bool:
+    return bool(info.context and info.context.get(_KEPT))
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 PlaceUrl = Annotated[
@@ -130,3 +148,8 @@ class IngestOptions(OptionsModel):
         if self.request.file_ids or self.request.urls:
             raise ValueError("`request` names no inputs: they come from the source")
         return self
+
+    @classmethod
+    def from_store(cls, stored: Mapping[str, Any]) -> IngestOptions:
+        """Options that were accepted once: their schedule is not asked about again, so that they stay readable."""
+        return cls.model_validate(stored, context={_KEPT: True})

@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
+from speech.ingestion import ObjectStatus
 from speech.jobs import FINISHED, JobStatus
 from storage.database import Database
 from storage.garbage import discard
 from storage.idempotency import KEPT
 from storage.lifetimes import over
 from storage.steps import forget_steps, step_blob
-from storage.tables import files, idempotency, job_files, jobs, steps, workers
+from storage.tables import files, idempotency, ingest_objects, job_files, jobs, steps, workers
 from storage.transcripts import forget_results
 
 PAGE = 100
@@ -34,7 +35,7 @@ class Clearance:
 
     async def expire_results(self) -> int:
         """Let go of what came of jobs whose time is over; they stay listed as `expired`."""
-        chosen = select(jobs.c.job_id).where(over(now())).order_by(jobs.c.expires_at).limit(PAGE)
+        chosen = select(jobs.c.job_id).where(over(now()), ~_wanted_back()).order_by(jobs.c.expires_at).limit(PAGE)
         async with self._database.reading() as connection:
             due = list((await connection.execute(chosen)).scalars())
         return sum([await self._expire(job_id) for job_id in due])
@@ -73,7 +74,7 @@ class Clearance:
             return (await connection.execute(delete(workers).where(silent))).rowcount
 
     async def _expire(self, job_id: str) -> int:
-        held = select(jobs).where(jobs.c.job_id == job_id, over(now())).with_for_update()
+        held = select(jobs).where(jobs.c.job_id == job_id, over(now()), ~_wanted_back()).with_for_update()
         async with self._database.writing() as connection:
             row = (await connection.execute(held)).mappings().first()
             if row is None:  # somebody else was quicker, or the job runs again
@@ -94,6 +95,14 @@ class Clearance:
             await forget_steps(connection, file_id=file_id)
             await connection.execute(delete(files).where(files.c.file_id == file_id))
         return 1
+
+
+def _wanted_back() -> ColumnElement[bool]:
+    """Whether the job's results are still to go back to the source of its recording."""
+    waiting = select(ingest_objects.c.object_id).where(
+        ingest_objects.c.job_id == jobs.c.job_id, ingest_objects.c.status == str(ObjectStatus.SUBMITTED)
+    )
+    return waiting.exists()
 
 
 def _unused(before: datetime) -> ColumnElement[bool]:

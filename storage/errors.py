@@ -65,6 +65,12 @@ class FileInUse(SpeechError):
     code = "file_in_use"
 
 
+class IngestBusy(SpeechError):
+    """Jobs of the source are unfinished, and find their recordings by what is known of it."""
+
+    code = "ingest_busy"
+
+
 class SpecificationUnreadable(SpeechError):
     """The stored request was written by another version, which this one does not understand."""
 

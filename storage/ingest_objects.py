@@ -27,7 +27,8 @@ from storage.errors import Missing
 from storage.events import note
 from storage.ids import new_id
 from storage.ingests import Ingest, hold
-from storage.retries import run_failed_again
+from storage.lifetimes import is_expired
+from storage.retries import hold_job, run_failed_again
 from storage.submission import accept, places_left
 from storage.tables import ingest_objects, jobs
 from storage.upserts import insert_or_ignore
@@ -81,13 +82,17 @@ class IngestObject:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An object whose job has ended, or is gone: then ``job_status`` is None."""
+    """An object whose job has ended, or is gone: then ``job_status`` is None.
+
+    One whose time is ``over`` does not run again.
+    """
 
     found: IngestObject
     job_status: JobStatus | None
     job_error: str | None
     job_error_code: str | None
     results_deleted: bool
+    over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +139,21 @@ class IngestObjects:
             await hold(connection, ingest.ingest_id)
             places = await places_left(connection, ingest.owner_id, max_unfinished)
             known = await _known(connection, ingest.owner_id, met)
-            fresh = [one for one in met if one.place_version not in known]
+            # A manifest may name the same object twice.
+            fresh = list({one.place_version: one for one in met if one.place_version not in known}.values())
             good = [one for one in fresh if one.refusal is None]
             bad = [one for one in fresh if one.refusal is not None]
-            for one in bad:
-                await connection.execute(insert_or_ignore(connection, ingest_objects).values(_refused(ingest, one)))
-            for one in good[: max(0, places)]:
-                await self._submit(connection, ingest, one, max_unfinished)
-        return Taken(min(len(good), max(0, places)), len(met) - len(fresh), len(bad), len(good) > places)
+            refused = [await _added(connection, _refused(ingest, one)) for one in bad]
+            room = good[: max(0, places)]
+            submitted = [await self._submit(connection, ingest, one, max_unfinished) for one in room]
+        others = len(met) - len(fresh) + refused.count(False) + submitted.count(False)
+        return Taken(submitted.count(True), others, refused.count(True), len(good) > places)
 
-    async def _submit(self, connection: AsyncConnection, ingest: Ingest, one: Met, max_unfinished: int) -> None:
+    async def _submit(self, connection: AsyncConnection, ingest: Ingest, one: Met, max_unfinished: int) -> bool:
+        """Whether the version is new, and has its job now."""
         row = _row(ingest, one) | {"status": str(ObjectStatus.SUBMITTED), "tries": 1, "job_id": new_id()}
-        await connection.execute(insert_or_ignore(connection, ingest_objects).values(row))
+        if not await _added(connection, row):
+            return False
         url = f"{SCHEME}{row['object_id']}"
         request = TranscribeRequest.model_validate(ingest.options.request.model_dump() | {"urls": [url]})
         await accept(
@@ -158,6 +166,7 @@ class IngestObjects:
             names={url: shown_name(one.url)},
         )
         await note(connection, row["job_id"])
+        return True
 
     async def get(self, owner_id: str, object_id: str) -> IngestObject:
         """The object; Missing(object_not_found)."""
@@ -196,7 +205,8 @@ class IngestObjects:
     async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> Sequence[Ended]:
         """Objects of a source whose jobs have ended and that were not seen to, in the order of their ids."""
         query = (
-            select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code, jobs.c.results_deleted_at)
+            select(ingest_objects, jobs.c.status, jobs.c.error, jobs.c.error_code)
+            .add_columns(jobs.c.results_deleted_at, jobs.c.expires_at)
             .join(jobs, jobs.c.job_id == ingest_objects.c.job_id, isouter=True)
             .where(
                 ingest_objects.c.ingest_id == ingest_id,
@@ -239,8 +249,11 @@ class IngestObjects:
             return changed.rowcount == 1
 
     async def try_again(self, found: IngestObject, *, max_unfinished: int) -> bool:
-        """Run the object's failed job once more; False when the queue is full, or somebody else did."""
+        """Run the object's failed job once more; False when the queue is full, or somebody else did; Missing."""
         async with self._database.writing() as connection:
+            await hold(connection, found.ingest_id)
+            # The job first, then its owner, as everybody does who runs a job again: else two may wait for each other.
+            await hold_job(connection, found.owner_id, found.job_id or "")
             if await places_left(connection, found.owner_id, max_unfinished) <= 0:
                 return False
             values = {"tries": found.tries + 1}
@@ -282,6 +295,11 @@ def _row(ingest: Ingest, one: Met) -> dict[str, Any]:
     }
 
 
+async def _added(connection: AsyncConnection, row: dict[str, Any]) -> bool:
+    """Whether the version had no row."""
+    return (await connection.execute(insert_or_ignore(connection, ingest_objects).values(row))).rowcount == 1
+
+
 def _refused(ingest: Ingest, one: Met) -> dict[str, Any]:
     state = {"status": str(ObjectStatus.QUARANTINED), "tries": 0, "settled_at": now()}
     return _row(ingest, one) | state | {"error": one.refusal, "error_code": "name_refused"}
@@ -300,4 +318,5 @@ def _ended(row: Any) -> Ended:
         job_error=mapping[jobs.c.error],
         job_error_code=mapping[jobs.c.error_code],
         results_deleted=mapping[jobs.c.results_deleted_at] is not None,
+        over=is_expired({name: mapping[jobs.c[name]] for name in ("status", "expires_at")}),
     )

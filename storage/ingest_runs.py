@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,12 @@ class Counts:
     quarantined: int = 0
     postponed: int = 0
     queue_full: int = 0
+    unreadable: int = 0
+
+    @property
+    def fruitless(self) -> bool:
+        """Whether nothing could be seen to, since the stores were away or refused."""
+        return self.postponed > 0 and not self.done + self.quarantined + self.superseded
 
     def plus(self, **more: int) -> Counts:
         """With these added."""
@@ -105,6 +112,12 @@ class IngestRuns:
     async def _change(self, run_id: str, values: dict[str, Any], *, durable: bool) -> None:
         async with self._database.writing(durable=durable) as connection:
             await connection.execute(update(ingest_runs).where(ingest_runs.c.run_id == run_id).values(values))
+
+    async def fruitless(self, ingest_id: str, most: int) -> int:
+        """How many of the last runs, one after another, failed or could see to nothing; ``most`` are looked at."""
+        runs, _ = await self.list(ingest_id, limit=most)
+        vain = (run.status is RunStatus.FAILED or run.counts.fruitless for run in runs)
+        return sum(1 for _ in itertools.takewhile(bool, vain))
 
     async def list(
         self, ingest_id: str, *, limit: int = 50, cursor: str | None = None

@@ -17,12 +17,15 @@ from speech.jobs import JobStatus
 from storage import cursors
 from storage.cursors import Position
 from storage.database import Database
-from storage.errors import Missing, SpecificationUnreadable
+from storage.errors import IngestBusy, Missing, SpecificationUnreadable
+from storage.lifetimes import over
 from storage.outbox import CHANNEL
+from storage.submission import UNFINISHED
 from storage.tables import ingest_objects, ingests, jobs
 
 _SETTLED_BY_ANY_RUN = (str(JobStatus.COMPLETED), str(JobStatus.CANCELLED), str(JobStatus.EXPIRED))
-"""Jobs whose end is seen to at once; those that failed wait for the next run that looks for objects."""
+"""Jobs whose end is seen to at once; those that failed wait for the next run that looks for objects,
+as long as they may run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,20 @@ class Ingests:
             return _ingest(await _found(connection, owner_id, ingest_id))
 
     async def delete(self, owner_id: str, ingest_id: str) -> None:
-        """Delete the source with all that is known of its objects and runs; jobs and results stay. Missing."""
+        """Delete the source with all that is known of its objects and runs; jobs and results stay.
+
+        Raises:
+            Missing: the owner has no such source.
+            IngestBusy: jobs of it are unfinished; they would no longer find their recordings.
+
+        """
         async with self._database.writing() as connection:
             await _found(connection, owner_id, ingest_id, lock=True)
+            if await _is_busy(connection, ingest_id):
+                raise IngestBusy(
+                    "Jobs of this ingest are unfinished. Disable it (enabled: false), wait for them or cancel them, "
+                    "then delete it."
+                )
             await connection.execute(delete(ingests).where(ingests.c.ingest_id == ingest_id))
             await _notify(connection)
 
@@ -128,7 +142,7 @@ class Ingests:
     async def saw(self, ingest_id: str, seen: Ingest, watermark: datetime) -> None:
         """A whole listing was gone through; it does not count when the source was changed meanwhile."""
         same = (ingests.c.ingest_id == ingest_id) & (ingests.c.updated_at == seen.updated_at)
-        newer = or_(ingests.c.watermark.is_(None), ingests.c.watermark < watermark)
+        newer = or_(ingests.c.watermark.is_(None), ingests.c.watermark < watermark, ingests.c.watermark > now())
         async with self._database.writing() as connection:
             await connection.execute(update(ingests).where(same, newer).values(watermark=watermark))
 
@@ -153,7 +167,7 @@ class Ingests:
             .where(
                 ingest_objects.c.ingest_id == ingests.c.ingest_id,
                 ingest_objects.c.status == str(ObjectStatus.SUBMITTED),
-                jobs.c.status.in_(_SETTLED_BY_ANY_RUN),
+                or_(jobs.c.status.in_(_SETTLED_BY_ANY_RUN), over(now())),
             )
             .exists()
         )
@@ -162,10 +176,11 @@ class Ingests:
             rows = await connection.execute(select(ingests.c.ingest_id).where(rested, ended).limit(limit))
             return rows.scalars().all()
 
-    async def settling(self, ingest_id: str) -> None:
-        """Prefect was asked for a run that sees to jobs that have ended."""
+    async def settling(self, ingest_id: str, longer: float = 0) -> None:
+        """Prefect has a run that sees to jobs that have ended; ``longer`` seconds are added to the pause after it."""
+        moment = now() + timedelta(seconds=longer)
         async with self._database.writing(durable=False) as connection:
-            await connection.execute(update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=now()))
+            await connection.execute(update(ingests).where(ingests.c.ingest_id == ingest_id).values(settled_at=moment))
 
     async def schedules(self) -> Sequence[Schedule]:
         """Of every owner: when Prefect is to start which source's runs."""
@@ -193,7 +208,7 @@ def load(stored: dict[str, Any], version: int) -> IngestOptions:
     """Stored options; SpecificationUnreadable when this version cannot understand them."""
     try:
         if version <= OPTIONS_VERSION:
-            return IngestOptions.model_validate(stored)
+            return IngestOptions.from_store(stored)
     except ValidationError:
         pass
     raise SpecificationUnreadable("This ingest was written by another version, which this one cannot read.")
@@ -229,6 +244,15 @@ async def _found(connection: AsyncConnection, owner_id: str, ingest_id: str, *, 
     if row is None:
         raise missing(ingest_id)
     return row
+
+
+async def _is_busy(connection: AsyncConnection, ingest_id: str) -> bool:
+    query = (
+        select(ingest_objects.c.object_id)
+        .join(jobs, jobs.c.job_id == ingest_objects.c.job_id)
+        .where(ingest_objects.c.ingest_id == ingest_id, jobs.c.status.in_(UNFINISHED))
+    )
+    return (await connection.execute(query.limit(1))).first() is not None
 
 
 async def _notify(connection: AsyncConnection) -> None:

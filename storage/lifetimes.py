@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, and_, or_
 
@@ -23,7 +25,7 @@ def expires_at(row: RowMapping, completed_at: datetime) -> datetime | None:
     return None if row["expires_in"] is None else completed_at + timedelta(seconds=row["expires_in"])
 
 
-def is_expired(row: RowMapping) -> bool:
+def is_expired(row: Mapping[Any, Any]) -> bool:
     """Whether the job's results are over, whether or not anybody cleaned up since."""
     if row["status"] == JobStatus.EXPIRED:
         return True

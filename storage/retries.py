@@ -46,8 +46,7 @@ async def run_again(connection: AsyncConnection, row: RowMapping, *, max_unfinis
 
 async def run_failed_again(connection: AsyncConnection, owner_id: str, job_id: str, *, max_unfinished: int) -> bool:
     """Send an owner's job to the queue once more; False unless it is there, has failed, and may run; QueueFull."""
-    query = select(jobs).where(jobs.c.job_id == job_id, jobs.c.owner_id == owner_id).with_for_update()
-    row = (await connection.execute(query)).mappings().first()
+    row = await hold_job(connection, owner_id, job_id)
     if row is None or row["status"] != JobStatus.FAILED:
         return False
     try:
@@ -56,6 +55,12 @@ async def run_failed_again(connection: AsyncConnection, owner_id: str, job_id: s
         return False
     await note(connection, job_id)
     return True
+
+
+async def hold_job(connection: AsyncConnection, owner_id: str, job_id: str) -> RowMapping | None:
+    """Lock an owner's job until the transaction ends."""
+    query = select(jobs).where(jobs.c.job_id == job_id, jobs.c.owner_id == owner_id).with_for_update()
+    return (await connection.execute(query)).mappings().first()
 
 
 async def _refuse_unless_retryable(connection: AsyncConnection, row: RowMapping) -> None:

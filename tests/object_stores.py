@@ -49,6 +49,9 @@ class Depot:
 
     def put(self, name: str, content: bytes = b"audio") -> None:
         self.shelf.write(self.key(name), content)
+        if self.place.scheme == "file":  # nobody has written to it lately
+            path = Path(f"/{self.key(name)}")
+            os.utime(path, ns=(path.stat().st_mtime_ns - 60 * 10**9,) * 2)
 
     def get(self, name: str) -> bytes:
         with self.shelf.reading(self.key(name)) as file:

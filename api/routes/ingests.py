@@ -149,10 +149,14 @@ async def change_ingest(ingest_id: IngestId, request: Request, parts: App, calle
     operation_id="delete_ingest",
     summary="End an ingest",
     status_code=204,
-    responses=refusals(404, 422),
+    responses=refusals(404, 409, 422),
 )
 async def delete_ingest(ingest_id: IngestId, parts: App, caller: Caller) -> Response:
-    """Its schedule and all that is known of its objects and runs go; jobs and their results stay."""
+    """Its schedule and all that is known of its objects and runs go; jobs and their results stay.
+
+    While jobs of it are unfinished, which read their recordings from it, it stays (`ingest_busy`): disable it, and wait
+    for them or cancel them.
+    """
     await parts.store.ingests.delete(caller.owner_id, ingest_id)
     return Response(status_code=204)
 

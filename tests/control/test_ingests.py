@@ -8,13 +8,15 @@ import pytest
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule, FlowRun
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.states import Cancelled
 
 from control.ingests import SLUG, IngestDesk
 from deployments.apply import apply
 from deployments.specification import read
-from speech.ingestion import IngestOptions
+from speech.ingestion import IngestOptions, RunStatus
 from storage.ids import new_id
 from storage.ingest_objects import Met
+from storage.ingest_runs import Counts
 from storage.ingests import Ingest
 from tests.control.conftest import OWNER, Installation
 from tests.waiting import eventually
@@ -79,6 +81,18 @@ async def test_schedules_follow_the_sources_whatever_happens_in_prefect(
     assert {each.slug for each in await schedules(desk)} == {"by-hand"}
 
 
+async def test_a_schedule_that_prefect_cannot_read_keeps_no_other_from_its_own(
+    installation: Installation, desk: IngestDesk
+) -> None:
+    for cron, zone in (("0 0 LW * *", "UTC"), ("0 0 * * 5L", "UTC"), ("0 0 1 1 *", "posix/Europe/Berlin")):
+        # As the version before accepted them.
+        kept = IngestOptions.from_store({"url": "s3://calls/in", "schedule": cron, "timezone": zone})
+        await installation.store.ingests.create(OWNER, kept, ingest_id=new_id())
+    ingest = await source(installation, schedule="0 3 1 1 *")
+    await desk.keep_schedules()
+    assert [each.slug for each in await schedules(desk)] == [f"{SLUG}{ingest.ingest_id}"]
+
+
 async def test_a_wanted_run_is_made_once(installation: Installation, desk: IngestDesk) -> None:
     ingest = await source(installation)
     await installation.store.ingests.want_run(OWNER, ingest.ingest_id)
@@ -107,6 +121,31 @@ async def test_ended_jobs_bring_a_run_soon_and_not_one_each(installation: Instal
         await desk.make_runs()
     (run,) = await runs(installation)
     assert run.parameters == {"ingest_id": ingest.ingest_id, "listing": False}
+
+
+async def test_while_workers_or_stores_are_away_runs_do_not_pile_up(
+    installation: Installation, desk: IngestDesk
+) -> None:
+    ingest = await source(installation)
+    store = installation.store
+    await store.ingest_objects.take(ingest, [Met("s3://calls/in/a", "1", 1, None)], max_unfinished=9)
+    (row,), _ = await store.ingest_objects.list(ingest.ingest_id)
+    await store.jobs.request_cancel(OWNER, row.job_id or "")
+    for number in range(3):
+        await store.ingests.settling(ingest.ingest_id, -3600)  # the pause is over
+        await desk.make_runs()
+        (run,) = await runs(installation)
+        run_id = await store.ingest_runs.begin(ingest, f"another {number}")
+        await store.ingest_runs.end(run_id, RunStatus.COMPLETED, Counts(postponed=1))
+    await installation.client.set_flow_run_state(run.id, Cancelled(), force=True)
+    await store.ingests.settling(ingest.ingest_id, -3600)
+    await desk.make_runs()
+    assert len(await runs(installation)) == 2
+    assert await store.ingests.to_settle(-60 * 2**3 + 60 + 30) == []  # three in a row could see to nothing
+    assert await store.ingests.to_settle(-60 * 2**3) == [ingest.ingest_id]
+    run_id = await store.ingest_runs.begin(ingest, "last")
+    await store.ingest_runs.end(run_id, RunStatus.COMPLETED, Counts(postponed=1, done=1))
+    assert await store.ingest_runs.fruitless(ingest.ingest_id, 10) == 0
 
 
 async def test_what_belongs_to_another_installation_is_left_alone(installation: Installation, desk: IngestDesk) -> None:

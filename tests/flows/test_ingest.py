@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -42,6 +43,7 @@ def source(bench: Bench, tmp_path: Path, jfk: Path) -> Ingest:
     folder = tmp_path / "calls"
     folder.mkdir()
     shutil.copy(jfk, folder / SECRET)
+    os.utime(folder / SECRET, (1000, 1000))  # nobody has written to it lately
     stores = {"calls": IngestStore(url=f"file://{folder}", write=True)}
     object.__setattr__(bench.runtime, "settings", bench.runtime.settings.model_copy(update={"ingest_stores": stores}))
     options = IngestOptions.model_validate(

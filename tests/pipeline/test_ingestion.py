@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
+import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from providers.fake import Fake
 from providers.registry import Registry
 from remote.shelf import Listed
 from remote.stores import AllowedStores
+from speech.clock import now
 from speech.errors import SourceChanged, SpeechError, UrlRefused
 from speech.ingestion import IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
@@ -207,12 +211,12 @@ def test_a_full_queue_stops_the_run_and_the_next_one_goes_on(
     file_depot: Depot, settings: Settings, open_station: Any
 ) -> None:
     station = open_station(calls=file_depot.allowed())
-    object.__setattr__(station.runtime, "settings", station.runtime.settings.model_copy(update={"max_queued_jobs": 3}))
+    object.__setattr__(station.runtime, "settings", station.runtime.settings.model_copy(update={"max_queued_jobs": 7}))
     for number in range(5):
         file_depot.put(f"{number}.wav")
     ingest = station.ingest(file_depot, overlap=0)
     first = station.run(ingest)
-    assert (first.submitted, first.queue_full) == (3, 1)
+    assert (first.submitted, first.queue_full) == (3, 1)  # half of the queue is the owner's own
     station.complete(ingest)
     second = station.run(ingest)
     assert (second.submitted, second.queue_full, station.jobs()) == (2, 0, 5)
@@ -244,12 +248,88 @@ def test_a_failing_object_is_tried_then_quarantined_and_the_others_go_on(file_de
     assert station.run(ingest).submitted == 1
 
 
+def test_a_moment_in_the_future_hides_nothing(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    later = now() + timedelta(days=400)
+    os.utime(f"/{file_depot.key('a.wav')}", (later.timestamp(), later.timestamp()))
+    ingest = station.ingest(file_depot, overlap=0)
+    assert station.run(ingest).submitted == 1
+    station.runtime.wait(station.store.ingests.saw(ingest.ingest_id, ingest, later))
+    file_depot.put("b.wav")
+    assert station.run(ingest).submitted == 1
+    seen = station.runtime.wait(station.store.ingests.named(ingest.ingest_id)).watermark
+    assert seen is not None
+    assert seen < now()
+
+
+def test_folders_that_cannot_be_read_are_not_empty_ones(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = open_station(calls=file_depot.allowed())
+    for name in ("a.wav", "closed/b.wav"):
+        file_depot.put(name)
+    ingest = station.ingest(file_depot)
+    scandir, closed = os.scandir, "closed"
+
+    def guarded(path: Any) -> Any:  # whoever runs the tests may be allowed to read everything
+        if str(path).endswith(closed):
+            raise PermissionError(errno.EACCES, "No.")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", guarded)
+    counts = station.run(ingest)
+    assert (counts.submitted, counts.unreadable) == (1, 1)
+    assert station.runtime.wait(station.store.ingests.named(ingest.ingest_id)).watermark is None
+    closed = file_depot.url.rpartition("/")[2]
+    with pytest.raises(UrlRefused, match="may not"):
+        station.run(ingest)
+    closed = "none"
+    counts = station.run(ingest)
+    assert (counts.submitted, counts.unreadable) == (1, 0)
+
+
+def test_a_source_around_anothers_store_meets_nothing_of_it(file_depot: Depot, open_station: Any) -> None:
+    closed = IngestStore(url=f"{file_depot.url}/hers", owners=["alice"], write=True)
+    station = open_station(calls=file_depot.allowed(), hers=closed)
+    for name in ("a.wav", "hers/b.wav"):
+        file_depot.put(name)
+    Path(f"/{file_depot.key('link.wav')}").symlink_to(f"/{file_depot.key('hers/b.wav')}")
+    file_depot.put("list.csv", b"key\na.wav\nhers/b.wav\nlink.wav\n")
+    assert station.run(station.ingest(file_depot)) == Counts(listed=2, matched=2, submitted=2)
+    named = station.ingest(file_depot, mode="manifest", manifest=f"{file_depot.url}/list.csv")
+    assert station.run(named) == Counts(listed=1, matched=1, known=1, refused=2)
+
+
+def test_a_failed_job_whose_time_is_over_is_given_up(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, request={"provider": "fake", "expires_in": 1e-6})
+    station.run(ingest)
+    station.fail(station.objects(ingest)["a.wav"])
+    counts = station.run(ingest)
+    row = station.objects(ingest)["a.wav"]
+    assert (counts.quarantined, row.status, row.error_code) == (1, ObjectStatus.QUARANTINED, "invalid_audio")
+
+
+def test_a_file_that_is_still_written_waits_for_the_next_run(file_depot: Depot, open_station: Any) -> None:
+    station = open_station(calls=file_depot.allowed())
+    Path(f"/{file_depot.key('a.wav')}").write_bytes(b"half of")
+    file_depot.put("b.wav")
+    ingest = station.ingest(file_depot, overlap=0)
+    assert station.run(ingest).submitted == 1
+    os.utime(f"/{file_depot.key('a.wav')}", (1000, 1000))
+    assert station.run(ingest).submitted == 1
+
+
 def test_hostile_names_stop_nobody(file_depot: Depot, open_station: Any) -> None:
     folder = Path(f"/{file_depot.place.key}")
     names = ["new\nline.wav", "ünï 😀.wav", "x" * 255, "-rf.wav", "#?%20.wav", "..wav"]
     for name in names:
         (folder / name).write_bytes(b"audio")
     (folder / b"\xff.wav".decode("utf-8", "surrogateescape")).write_bytes(b"audio")
+    for path in folder.iterdir():
+        os.utime(path, (1000, 1000))
     station = open_station(calls=file_depot.allowed())
     ingest = station.ingest(file_depot, results={"to": "next_to_source"}, tries=1)
     counts = station.run(ingest)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from remote.shelf import beside
 from remote.stores import TAGGABLE
-from speech.errors import UrlNotFound, UrlRefused
+from speech.errors import SourceChanged, UrlNotFound, UrlRefused
 from tests.object_stores import (
     Depot,
     az_depot,
@@ -70,15 +71,36 @@ def test_what_is_not_there_is_final(depot: Depot) -> None:
     with pytest.raises(UrlNotFound):
         depot.get("none.wav")
     with pytest.raises(UrlNotFound):
-        depot.shelf.move(depot.key("none.wav"), depot.place.bucket, depot.key("moved.wav"))
+        depot.shelf.move(depot.key("none.wav"), depot.place.bucket, depot.key("moved.wav"), "1")
 
 
 def test_moving_again_changes_nothing(depot: Depot) -> None:
     depot.put("a b.wav", b"one")
+    version = depot.shelf.look(depot.key("a b.wav")).version
     for _ in range(2):
-        depot.shelf.move(depot.key("a b.wav"), depot.place.bucket, depot.key("old/a b.wav"))
+        depot.shelf.move(depot.key("a b.wav"), depot.place.bucket, depot.key("old/a b.wav"), version)
     assert depot.names() == ["old/a b.wav"]
     assert depot.get("old/a b.wav") == b"one"
+
+
+def test_what_is_moved_is_the_version_that_was_meant_and_goes_over_no_other(depot: Depot) -> None:
+    depot.put("a.wav", b"one")
+    depot.put("old/a.wav", b"another")
+    version = depot.shelf.look(depot.key("a.wav")).version
+    with pytest.raises(SourceChanged):
+        depot.shelf.move(depot.key("a.wav"), depot.place.bucket, depot.key("old/a.wav"), "none")
+    for _ in range(2):
+        depot.shelf.move(depot.key("a.wav"), depot.place.bucket, depot.key("old/a.wav"), version)
+    second = beside("old/a.wav", version)
+    assert depot.names() == sorted(["old/a.wav", second])
+    assert (depot.get("old/a.wav"), depot.get(second)) == (b"another", b"one")
+
+
+def test_a_file_that_is_still_written_is_not_at_rest(file_depot: Depot) -> None:
+    file_depot.put("a.wav")
+    assert file_depot.shelf.look(file_depot.key("a.wav")).at_rest
+    Path(f"/{file_depot.key('a.wav')}").write_bytes(b"more")
+    assert not file_depot.shelf.look(file_depot.key("a.wav")).at_rest
 
 
 def test_tags_are_put_beside_those_that_are_there(depot: Depot) -> None:
@@ -119,9 +141,9 @@ def test_links_that_lead_outside_are_not_followed(file_depot: Depot, tmp_path: P
     with pytest.raises(UrlRefused):
         file_depot.put("up/new.wav")
     with pytest.raises(UrlRefused):
-        file_depot.shelf.move(file_depot.key("real.wav"), "", file_depot.key("up/real.wav"))
+        file_depot.shelf.move(file_depot.key("real.wav"), "", file_depot.key("up/real.wav"), "1")
     with pytest.raises(UrlRefused):
-        file_depot.shelf.move(file_depot.key("link.wav"), "", file_depot.key("moved.wav"))
+        file_depot.shelf.move(file_depot.key("link.wav"), "", file_depot.key("moved.wav"), "1")
     assert (secret.read_bytes(), sorted(path.name for path in tmp_path.iterdir())) == (
         b"secret",
         ["depot", "secret.wav"],

@@ -38,6 +38,21 @@ def test_writing_and_owners_are_allowed_each_for_itself() -> None:
         allowed.of(parse_place("az://ann/b"), "bob")
 
 
+def test_a_store_within_another_is_its_owners_alone() -> None:
+    allowed = stores(
+        all={"url": "s3://calls", "write": True},
+        hers={"url": "s3://calls/ann", "owners": ["alice"]},
+        his={"url": "s3://calls/ann", "owners": ["bob"], "write": True},
+    )
+    assert allowed.of(parse_place("s3://calls/anna"), "carl", write=True).name == "all"
+    assert allowed.of(parse_place("s3://calls/ann/x"), "alice").name == "hers"
+    assert allowed.of(parse_place("s3://calls/ann"), "bob", write=True).name == "his"
+    for owner, write in (("carl", False), ("carl", True), ("alice", True)):
+        with pytest.raises(UrlRefused):
+            allowed.of(parse_place("s3://calls/ann/x"), owner, write=write)
+    assert [allowed.lets_read(parse_place("s3://calls/ann/x"), owner) for owner in ("alice", "carl")] == [True, False]
+
+
 @pytest.mark.parametrize(
     "url", ["file://srv/x", "file:///", "file:///srv/../etc", "s3://b/../x", "https://host/x", "s3:///x", "x"]
 )

@@ -7,17 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from speech.ingestion import IngestOptions, ObjectStatus, RunStatus
 from speech.jobs import JobStatus
-from storage.errors import Missing
+from storage.errors import IngestBusy, Missing
 from storage.ids import new_id
 from storage.ingest_objects import SCHEME, Met
 from storage.ingest_runs import Counts
 from storage.ingests import Ingest
 from storage.projection import Projection
+from storage.retries import hold_job
 from storage.store import Store
+from storage.submission import places_left
 from tests.storage.conftest import OWNER, Desk
+from tests.waiting import eventually
 
 MOMENT = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -51,6 +55,16 @@ async def test_a_version_has_one_job_however_often_and_by_whom_it_is_met(store: 
     assert len(jobs) == 20
     assert {job.files[0].filename for job in jobs} == {f"{number}.wav" for number in range(20)}
     assert await store.ingest_objects.unknown(OWNER, [*found, met("new.wav")]) == [met("new.wav")]
+
+
+async def test_a_version_that_is_named_twice_at_once_has_one_job(store: Store) -> None:
+    ingest = await source(store)
+    twice = [met("a.wav"), met("b.wav"), met("a.wav"), met("c\n", refusal="No."), met("c\n", refusal="No.")]
+    taken = await store.ingest_objects.take(ingest, twice, max_unfinished=2)
+    assert (taken.submitted, taken.known, taken.refused, taken.full) == (2, 2, 1, False)
+    rows, _ = await store.ingest_objects.list(ingest.ingest_id, status=ObjectStatus.SUBMITTED)
+    jobs, _ = await store.jobs.list(OWNER)
+    assert {row.job_id for row in rows} == {job.job_id for job in jobs}
 
 
 async def test_a_new_version_is_a_new_job_and_outdates_the_old_one(store: Store) -> None:
@@ -127,6 +141,39 @@ async def test_a_failed_job_runs_again_under_its_own_id(store: Store, desk: Desk
     assert await store.ingest_objects.ended(ingest.ingest_id) == []
 
 
+async def test_a_job_is_held_before_its_owner(store: Store) -> None:
+    ingest = await source(store)
+    await store.ingest_objects.take(ingest, [met("a.wav")], max_unfinished=10)
+    (row,), _ = await store.ingest_objects.list(ingest.ingest_id)
+    await fail(store, row.job_id or "", 1)
+    (ended,) = await store.ingest_objects.ended(ingest.ingest_id)
+    async with store.database.writing() as connection:
+        await hold_job(connection, OWNER, row.job_id or "")
+        trying = asyncio.create_task(store.ingest_objects.try_again(ended.found, max_unfinished=9))
+        if connection.dialect.name == "postgresql":
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+            async def it_waits() -> bool:
+                return bool((await connection.execute(waiting)).scalar_one())
+
+            await eventually(it_waits)
+        assert await places_left(connection, OWNER, 9) == 9  # else the two would wait for each other
+    assert await trying
+
+
+async def test_results_that_are_still_to_go_back_do_not_expire(store: Store, desk: Desk) -> None:
+    ingest = await source(store, request={"expires_in": 1e-6})
+    await store.ingest_objects.take(ingest, [met("a.wav")], max_unfinished=10)
+    (row,), _ = await store.ingest_objects.list(ingest.ingest_id)
+    await fail(store, row.job_id or "", 1)
+    assert await store.clearance.expire_results() == 0
+    assert await store.ingests.to_settle(-1) == [ingest.ingest_id]  # it cannot run again
+    (ended,) = await store.ingest_objects.ended(ingest.ingest_id)
+    assert (ended.job_status, ended.over) == (JobStatus.FAILED, True)
+    await store.ingest_objects.settle(ended.found, ObjectStatus.QUARANTINED)
+    assert await store.clearance.expire_results() == 1
+
+
 async def test_changes_elsewhere_look_at_everything_anew(store: Store) -> None:
     ingest = await source(store, schedule="0 * * * *")
     await store.ingests.saw(ingest.ingest_id, ingest, MOMENT)
@@ -176,11 +223,14 @@ async def test_deleting_a_source_forgets_its_objects_and_runs_and_keeps_its_jobs
     await store.ingest_objects.take(ingest, [met("a.wav")], max_unfinished=10)
     run_id = await store.ingest_runs.begin(ingest, "run-1")
     (row,), _ = await store.ingest_objects.list(ingest.ingest_id)
+    with pytest.raises(IngestBusy, match="cancel"):
+        await store.ingests.delete(OWNER, ingest.ingest_id)
+    await store.jobs.request_cancel(OWNER, row.job_id or "")
     await store.ingests.delete(OWNER, ingest.ingest_id)
     await store.ingest_runs.end(run_id, RunStatus.COMPLETED, Counts())
     assert await store.ingest_objects.list(ingest.ingest_id) == ([], None)
     assert await store.ingest_runs.list(ingest.ingest_id) == ([], None)
-    assert (await store.jobs.get(OWNER, row.job_id or "")).status is JobStatus.QUEUED
+    assert (await store.jobs.get(OWNER, row.job_id or "")).status is JobStatus.CANCELLED
     with pytest.raises(Missing):
         await store.ingest_objects.take(ingest, [met("b.wav")], max_unfinished=10)
     with pytest.raises(Missing):
