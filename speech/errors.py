@@ -103,7 +103,7 @@ class PolicyRefused(UnsupportedOption):
 class PlaceRefused(UnsupportedOption):
     """A bucket or folder that this server does not read from, or write to; ``field`` names it."""
 
-    code = "url_refused"
+    code = "place_refused"
 
 
 class ModelNotFound(UnsupportedOption):
