@@ -241,11 +241,10 @@ async def _find(connection: AsyncConnection, owner_id: str, job_id: str) -> RowM
 
 
 async def _read(connection: AsyncConnection, owner_id: str, job_id: str) -> Job:
-    query = select(jobs).where(jobs.c.job_id == job_id, jobs.c.owner_id == owner_id)
-    row = (await connection.execute(query)).mappings().first()
-    if row is None:
+    found = await records.read_one(connection, (jobs.c.job_id == job_id) & (jobs.c.owner_id == owner_id))
+    if found is None:
         raise _missing(job_id)
-    return (await records.with_files(connection, [row]))[0]
+    return found
 
 
 async def _place(connection: AsyncConnection, job: Job) -> int | None:

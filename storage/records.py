@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ColumnElement, RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import FileStatus, Job, JobFile, JobStatus, Stage, StoredFile
@@ -14,7 +14,10 @@ from speech.options import Priority, TranscribeRequest
 from storage import specification
 from storage.errors import SpecificationUnreadable
 from storage.lifetimes import is_expired
-from storage.tables import job_files
+from storage.tables import job_files, jobs
+
+AnyRow = RowMapping | dict[str, Any]
+"""A row, or a table's part of one."""
 
 
 def stored_file(row: RowMapping) -> StoredFile:
@@ -22,7 +25,7 @@ def stored_file(row: RowMapping) -> StoredFile:
     return StoredFile(**{name: row[name] for name in StoredFile.__dataclass_fields__})
 
 
-def job_file(row: RowMapping) -> JobFile:
+def job_file(row: AnyRow) -> JobFile:
     """A row of ``job_files``."""
     values: dict[str, Any] = {name: row[name] for name in JobFile.__dataclass_fields__}
     values["status"] = FileStatus(row["status"])
@@ -31,7 +34,7 @@ def job_file(row: RowMapping) -> JobFile:
     return JobFile(**values)
 
 
-def job(row: RowMapping, files: Iterable[RowMapping]) -> Job:
+def job(row: AnyRow, files: Iterable[AnyRow]) -> Job:
     """A row of ``jobs`` with its files.
 
     A request that this version cannot read does not hide the job: what is legible of it is shown, and the job
@@ -77,7 +80,23 @@ async def with_files(connection: AsyncConnection, rows: Sequence[RowMapping]) ->
     return [job(row, files.get(row["job_id"], [])) for row in rows]
 
 
-def _request(row: RowMapping) -> tuple[TranscribeRequest, SpecificationUnreadable | None]:
+async def read_one(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Job | None:
+    """The job that is wanted with its files, in one statement: on a busy machine each one waits for its turn."""
+    files = jobs.outerjoin(job_files, job_files.c.job_id == jobs.c.job_id)
+    query = select(jobs, job_files).select_from(files).where(wanted).order_by(job_files.c.position)
+    rows = (await connection.execute(query)).mappings().all()
+    if not rows:
+        return None
+    there = [row for row in rows if row[job_files.c.job_id] is not None]
+    return job(_of(jobs, rows[0]), [_of(job_files, row) for row in there])
+
+
+def _of(table: Table, row: RowMapping) -> dict[str, Any]:
+    """A table's part of a row of two."""
+    return {column.name: row[column] for column in table.c}
+
+
+def _request(row: AnyRow) -> tuple[TranscribeRequest, SpecificationUnreadable | None]:
     try:
         return specification.load(row["specification"], row["specification_version"]), None
     except SpecificationUnreadable as error:
