@@ -19,6 +19,7 @@ from orchestration.old_runs import remove_old_runs
 from pipeline.runtime import Runtime
 from pipeline.spools import SpoolFolder
 from speech.clock import now
+from speech.pools import Routing
 from storage.garbage import Removed
 from storage.oversight import Oversight
 from tasks.current import current
@@ -83,8 +84,9 @@ class Sweep:
     async def _remove_runs(self) -> int:
         settings = self.runtime.settings
         before = _ago(settings.flow_runs_kept_seconds)
+        jobs, pools = Oversight(self.runtime.store.database), Routing.from_settings(settings).pools
         async with open_client(settings) as client:
-            return await remove_old_runs(client, settings.work_pool, Oversight(self.runtime.store.database), before)
+            return sum([await remove_old_runs(client, pool, jobs, before) for pool in pools])
 
     async def _pages_before(self, name: str, seconds: float, page: Callable[[datetime], Awaitable[int]]) -> None:
         if seconds:
