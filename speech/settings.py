@@ -149,7 +149,8 @@ class Settings(BaseSettings):
     steps_kept_seconds: float = Field(
         30 * DAY,
         ge=0,
-        description="Finished steps, which spare later jobs work, go so long after their last job's end; 0: never.",
+        description="Finished steps, which spare later jobs work, go so long after their last job's end, and so do its "
+        "progress, deliveries that are settled and reports of ingestion; 0: never.",
     )
     orphans_kept_seconds: float = Field(
         1 * DAY,

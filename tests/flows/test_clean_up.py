@@ -52,7 +52,18 @@ def test_it_says_what_it_removed_and_names_nothing(bench: Bench, jfk: Path) -> N
     state, artifact = cleaned(bench)
     assert state is not None
     assert state.is_completed(), state.message
-    for part in ("expired_results", "unused_files", "steps", "blobs", "orphans", "idempotency_keys", "flow_runs"):
+    for part in (
+        "expired_results",
+        "unused_files",
+        "steps",
+        "progress",
+        "deliveries",
+        "ingest_runs",
+        "blobs",
+        "orphans",
+        "idempotency_keys",
+        "flow_runs",
+    ):
         assert part in artifact
     assert "'what': 'expired_results', 'removed': 1" in artifact.replace('"', "'")
     assert job.job_id not in artifact
@@ -66,7 +77,9 @@ async def test_old_runs_go_from_every_pool(bench: Bench) -> None:
     await apply(there)
     async with open_client(there) as client:
         deployment = await client.read_deployment_by_name(f"transcribe/transcribe-{routed}")
-        run = await client.create_flow_run_from_deployment(deployment.id, parameters={"job_id": "unknown", "submission": 1})
+        run = await client.create_flow_run_from_deployment(
+            deployment.id, parameters={"job_id": "unknown", "submission": 1}
+        )
         await client.set_flow_run_state(run.id, Completed(), force=True)
         report = await asyncio.to_thread(bench.runtime.wait, Sweep(replace(bench.runtime, settings=there)).all())
         assert report.removed["flow_runs"].count == 1
