@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
     max_batch_items: int = Field(500, ge=1, le=10_000, description="Jobs that one batch may ask for.")
+    max_ingests: int = Field(100, ge=1, description="Ingests of an owner; more are refused (409).")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")

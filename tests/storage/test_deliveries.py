@@ -15,6 +15,7 @@ from storage.deliveries import DISPATCHED_FOR, Deliveries
 from storage.errors import Missing
 from storage.projection import Projection
 from storage.store import Store
+from storage.webhook_secrets import MOST_AT_ONCE
 from tests.storage.conftest import OWNER, Desk
 
 HOOK = "https://user@host/hook?key=planted-secret"
@@ -130,4 +131,14 @@ async def test_an_owner_has_one_secret_however_many_ask_first(store: Store, desk
     await store.webhook_secrets.revoke(OWNER, made.secret_id)
     (another,) = await store.webhook_secrets.signing(OWNER)
     assert another not in (new, asked[0][0])
-    assert len(await store.webhook_secrets.list(OWNER)) == 3
+    assert len((await store.webhook_secrets.list(OWNER))[0]) == 3
+
+
+@pytest.mark.parametrize("overlap", [None, 3600.0])
+async def test_no_more_secrets_sign_than_a_few(store: Store, overlap: float | None) -> None:
+    made = [await store.webhook_secrets.make(OWNER, overlap) for _ in range(MOST_AT_ONCE + 2)]
+    assert await store.webhook_secrets.signing(OWNER) == [secret for _, secret in reversed(made[2:])]
+    first, cursor = await store.webhook_secrets.list(OWNER, limit=4)
+    rest, last = await store.webhook_secrets.list(OWNER, limit=4, cursor=cursor)
+    assert [one.secret_id for one in first + rest] == [one.secret_id for one, _ in made]
+    assert last is None
