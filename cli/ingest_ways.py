@@ -97,7 +97,8 @@ class InDatabase:
 
         options = IngestOptions.model_validate(body)
         self._check(options)
-        made = with_store(self._settings, lambda store: store.ingests.create(OWNER, options, ingest_id=new_id()))
+        name, most = new_id(), self._settings.max_ingests
+        made = with_store(self._settings, lambda store: store.ingests.create(OWNER, options, ingest_id=name, most=most))
         return _shown(made)
 
     def list(self) -> list[dict[str, Any]]:

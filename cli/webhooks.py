@@ -9,6 +9,7 @@ import typer
 from cli.terminal import emit, emit_json, table, tell
 
 if TYPE_CHECKING:
+    from storage.store import Store
     from storage.webhook_secrets import WebhookSecret
 
 webhooks = typer.Typer(
@@ -59,7 +60,7 @@ def list_secrets(owner: str = OWNER, as_json: bool = AS_JSON) -> None:
     from cli.configuration import read_settings
     from cli.running import with_store
 
-    found = with_store(read_settings(), lambda store: store.webhook_secrets.list(owner))
+    found = with_store(read_settings(), lambda store: _all_secrets(store, owner))
     if as_json:
         emit_json([_described(one) for one in found])
         return
@@ -88,6 +89,14 @@ def revoke(
         emit_json({"id": secret_id, "revoked": True})
     else:
         tell(f"Secret {secret_id} is revoked.")
+
+
+async def _all_secrets(store: Store, owner: str) -> list[WebhookSecret]:
+    found, cursor = await store.webhook_secrets.list(owner)
+    while cursor is not None:
+        page, cursor = await store.webhook_secrets.list(owner, cursor=cursor)
+        found += page
+    return found
 
 
 def _make(owner: str, as_json: bool, overlap: float | None) -> None:

@@ -11,7 +11,7 @@ from prefect.exceptions import ObjectNotFound
 from storage.deliveries import DueDelivery
 from storage.store import Store
 
-QUEUE = "chores"
+QUEUE = "deliveries"
 BATCH = 50
 
 

@@ -19,6 +19,7 @@ from orchestration.old_runs import remove_old_runs
 from pipeline.runtime import Runtime
 from pipeline.spools import SpoolFolder
 from speech.clock import now
+from speech.pools import Routing
 from storage.garbage import Removed
 from storage.oversight import Oversight
 from tasks.current import current
@@ -30,7 +31,7 @@ ARTIFACT = "clean-up"
 
 @flow(name="clean_up", persist_result=False, validate_parameters=False, log_prints=False)
 def clean_up() -> State[Any]:
-    """Remove expired results, unused uploads, old steps, orphans, old rows, old spools and old runs.
+    """Remove expired results, unused uploads, old steps and logs, orphans, old rows, old spools and old runs.
 
     Again, or twice at once, it does no harm: everybody asks before each removal whether it is still due.
     """
@@ -70,7 +71,11 @@ class Sweep:
         clearance = store.clearance
         await self._pages("expired_results", clearance.expire_results)
         await self._pages_before("unused_files", settings.unused_files_kept_seconds, clearance.drop_unused_files)
-        await self._pages_before("steps", settings.steps_kept_seconds, clearance.forget_old_steps)
+        kept = settings.steps_kept_seconds
+        await self._pages_before("steps", kept, clearance.forget_old_steps)
+        await self._pages_before("progress", kept, clearance.forget_old_progress)
+        await self._pages_before("deliveries", kept, clearance.forget_deliveries)
+        await self._pages_before("ingest_runs", kept, clearance.forget_ingest_runs)
         await self._part("blobs", lambda: store.garbage.collect(weigh=True))
         await self._part("orphans", lambda: store.orphans.sweep(_ago(settings.orphans_kept_seconds)))
         await self._counted("idempotency_keys", clearance.forget_answers)
@@ -83,8 +88,9 @@ class Sweep:
     async def _remove_runs(self) -> int:
         settings = self.runtime.settings
         before = _ago(settings.flow_runs_kept_seconds)
+        jobs, pools = Oversight(self.runtime.store.database), Routing.from_settings(settings).pools
         async with open_client(settings) as client:
-            return await remove_old_runs(client, settings.work_pool, Oversight(self.runtime.store.database), before)
+            return sum([await remove_old_runs(client, pool, jobs, before) for pool in pools])
 
     async def _pages_before(self, name: str, seconds: float, page: Callable[[datetime], Awaitable[int]]) -> None:
         if seconds:

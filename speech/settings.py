@@ -149,7 +149,8 @@ class Settings(BaseSettings):
     steps_kept_seconds: float = Field(
         30 * DAY,
         ge=0,
-        description="Finished steps, which spare later jobs work, go so long after their last job's end; 0: never.",
+        description="Finished steps, which spare later jobs work, go so long after their last job's end, and so do its "
+        "progress, deliveries that are settled and reports of ingestion; 0: never.",
     )
     orphans_kept_seconds: float = Field(
         1 * DAY,
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     )
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
     max_batch_items: int = Field(500, ge=1, le=10_000, description="Jobs that one batch may ask for.")
+    max_ingests: int = Field(100, ge=1, description="Ingests of an owner; more are refused (409).")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")

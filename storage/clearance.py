@@ -1,4 +1,4 @@
-"""What has had its time: expired results, uploads and steps that nobody needs, rows of the day before yesterday.
+"""What has had its time: expired results, uploads and steps that nobody needs, logs and rows of long ago.
 
 Each call does one page and says how many went; callers go on until a page is short. Any number of processes may do so
 at once, beside jobs at work: what is to go is asked once more when its row is held.
@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import Column, ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
+from speech.events import EventKind
 from speech.ingestion import ObjectStatus
 from speech.jobs import FINISHED, JobStatus
+from storage.announcements import DUE
 from storage.database import Database
 from storage.garbage import discard
 from storage.idempotency import KEPT
 from storage.lifetimes import over
 from storage.steps import forget_steps, step_blob
-from storage.tables import files, idempotency, ingest_objects, job_files, jobs, steps, workers
+from storage.tables import (
+    deliveries,
+    files,
+    idempotency,
+    ingest_objects,
+    ingest_runs,
+    job_events,
+    job_files,
+    jobs,
+    steps,
+    workers,
+)
 from storage.transcripts import forget_results
 
 PAGE = 100
@@ -61,6 +74,27 @@ class Clearance:
                 await connection.execute(delete(steps).where(*mine))
         return len(page)
 
+    async def forget_old_progress(self, before: datetime) -> int:
+        """Drop what is told of the progress of all jobs that ended before then, but for what was told last.
+
+        Several jobs at a time, in order: logs that are short already are passed once, not again for every page.
+        """
+        removed, after = 0, ""
+        while page := await self._long_logs(before, after):
+            removed += await self._shorten(page, before)
+            after = page[-1]
+        return removed
+
+    async def forget_deliveries(self, before: datetime) -> int:
+        """Drop deliveries from before then that nobody is to send any more."""
+        last = func.coalesce(deliveries.c.delivered_at, deliveries.c.created_at)
+        old = and_(deliveries.c.status != DUE, last < before)
+        return await self._drop_page(deliveries.c.delivery_id, old)
+
+    async def forget_ingest_runs(self, before: datetime) -> int:
+        """Drop the reports of runs of sources that ended before then."""
+        return await self._drop_page(ingest_runs.c.run_id, ingest_runs.c.ended_at < before)
+
     async def forget_answers(self) -> int:
         """Drop the answers that are remembered for idempotency keys, when their time is over."""
         async with self._database.writing(durable=False) as connection:
@@ -82,6 +116,24 @@ class Clearance:
             await forget_results(connection, row)
             await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(status=str(JobStatus.EXPIRED)))
         return 1
+
+    async def _long_logs(self, before: datetime, after: str) -> list[str]:
+        long = select(job_events.c.job_id).where(job_events.c.job_id == jobs.c.job_id, _old_news()).correlate(jobs)
+        query = select(jobs.c.job_id).where(jobs.c.job_id > after, _ended_before(before), long.exists())
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query.order_by(jobs.c.job_id).limit(PAGE))).scalars())
+
+    async def _shorten(self, job_ids: list[str], before: datetime) -> int:
+        # Asked again: one of them may run once more by now.
+        ended = select(jobs.c.job_id).where(jobs.c.job_id.in_(job_ids), _ended_before(before))
+        async with self._database.writing() as connection:
+            old = job_events.c.job_id.in_(ended) & _old_news()
+            return (await connection.execute(delete(job_events).where(old))).rowcount
+
+    async def _drop_page(self, key: Column[str], old: ColumnElement[bool]) -> int:
+        page = select(key).where(old).limit(PAGE)
+        async with self._database.writing(durable=False) as connection:
+            return (await connection.execute(delete(key.table).where(key.in_(page), old))).rowcount
 
     async def _drop_file(self, file_id: str, before: datetime) -> int:
         # Held first and asked after: a job that is being accepted with it was there first, or comes too late.
@@ -116,6 +168,13 @@ def _unused(before: datetime) -> ColumnElement[bool]:
 
 def _ended_before(before: datetime) -> ColumnElement[bool]:
     return and_(jobs.c.status.in_(_FINISHED), jobs.c.completed_at < before)
+
+
+def _old_news() -> ColumnElement[bool]:
+    """Progress that something was told after. The last entry stays, for it says how the job ended."""
+    others = job_events.alias()
+    last = select(func.max(others.c.number)).where(others.c.job_id == job_events.c.job_id).correlate(job_events)
+    return and_(job_events.c.kind == str(EventKind.PROGRESS), job_events.c.number < last.scalar_subquery())
 
 
 async def _needed(connection: AsyncConnection, owner_id: str, key: str, before: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Opaque cursors of lists that go from the newest to the oldest."""
+"""Opaque cursors of lists that go by the moment at which their rows were made."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from storage.tables import deliveries, jobs
 
 DISPATCHED_FOR = timedelta(minutes=2)
 """A run that has not sent by then is believed lost, and another one is made."""
+DISPATCHED_FOR_AT_MOST = timedelta(hours=1)
+"""Further runs come ever more slowly, up to this: where no worker is, they would only pile up in Prefect."""
 LEASED_FOR = timedelta(minutes=1)
 """Longer than a sending may take: after it, whoever claimed the delivery is believed dead."""
 
@@ -32,11 +34,20 @@ class DueDelivery:
     delivery_id: str
     tries: int
     dispatches: int
+    due_at: datetime
+    dispatched_until: datetime | None
+    """Until when the run that was made for this try before was waited for; None when this is the first one."""
 
     @property
     def run_key(self) -> str:
         """The idempotency key of the run that makes this try."""
         return f"{self.delivery_id}:{self.tries}:{self.dispatches}"
+
+    def patience(self, moment: datetime) -> timedelta:
+        """How long a run that is made then is waited for: as long again as the try has been due, so it doubles."""
+        if self.dispatched_until is None:
+            return DISPATCHED_FOR
+        return min(max(DISPATCHED_FOR, moment - self.due_at), DISPATCHED_FOR_AT_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,8 @@ class Deliveries:
             deliveries.c.tries == due.tries,
             deliveries.c.dispatches == due.dispatches,
         )
-        values = {"dispatches": due.dispatches + 1, "dispatched_until": now() + DISPATCHED_FOR}
+        moment = now()
+        values = {"dispatches": due.dispatches + 1, "dispatched_until": moment + due.patience(moment)}
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(deliveries).where(same).values(values))
 

@@ -29,6 +29,12 @@ class QueueFull(SpeechError):
     retryable = True
 
 
+class TooManyIngests(SpeechError):
+    """The owner has as many ingests as the operator allows; one has to be deleted first."""
+
+    code = "too_many_ingests"
+
+
 class JobFinished(SpeechError):
     """The job has ended; there is nothing left to cancel."""
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import RowMapping, delete, insert, or_, select, text, update
+from sqlalchemy import RowMapping, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -17,9 +17,10 @@ from speech.jobs import JobStatus
 from storage import cursors
 from storage.cursors import Position
 from storage.database import Database
-from storage.errors import IngestBusy, Missing, SpecificationUnreadable
+from storage.errors import IngestBusy, Missing, SpecificationUnreadable, TooManyIngests
 from storage.lifetimes import over
 from storage.outbox import CHANNEL
+from storage.owners import hold_owner
 from storage.submission import UNFINISHED
 from storage.tables import ingest_objects, ingests, jobs
 
@@ -63,11 +64,18 @@ class Ingests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, owner_id: str, options: IngestOptions, *, ingest_id: str) -> Ingest:
-        """Store a source; one that the id already names is returned as it is. Missing(owner_not_found)."""
+    async def create(self, owner_id: str, options: IngestOptions, *, ingest_id: str, most: int | None = None) -> Ingest:
+        """Store a source; one that the id already names is returned as it is.
+
+        Raises:
+            Missing: owner_not_found.
+            TooManyIngests: the owner has ``most`` already.
+
+        """
         async with self._database.writing() as connection:
             row = await _find(connection, owner_id, ingest_id)
             if row is None:
+                await _refuse_more_than(connection, owner_id, most)
                 await connection.execute(insert(ingests).values(_row(owner_id, ingest_id, options)))
                 await _notify(connection)
                 row = await _found(connection, owner_id, ingest_id)
@@ -253,6 +261,13 @@ async def _is_busy(connection: AsyncConnection, ingest_id: str) -> bool:
         .where(ingest_objects.c.ingest_id == ingest_id, jobs.c.status.in_(UNFINISHED))
     )
     return (await connection.execute(query.limit(1))).first() is not None
+
+
+async def _refuse_more_than(connection: AsyncConnection, owner_id: str, most: int | None) -> None:
+    await hold_owner(connection, owner_id)
+    counting = select(func.count()).where(ingests.c.owner_id == owner_id)
+    if most is not None and (await connection.execute(counting)).scalar_one() >= most:
+        raise TooManyIngests(f"There are as many ingests as are allowed, {most}; delete one first.")
 
 
 async def _notify(connection: AsyncConnection) -> None:

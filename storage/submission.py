@@ -20,7 +20,8 @@ from storage.errors import Missing, QueueFull
 from storage.ids import new_id
 from storage.lifetimes import waits_until
 from storage.outbox import tell_to_submit
-from storage.tables import files, job_files, jobs, owners
+from storage.owners import hold_owner
+from storage.tables import files, job_files, jobs
 
 RANKS = {Priority.EXPRESS: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 """Smaller goes first."""
@@ -119,9 +120,7 @@ async def hold_places(connection: AsyncConnection, owner_id: str, wanted: int, m
 
 async def places_left(connection: AsyncConnection, owner_id: str, max_unfinished: int) -> int:
     """Count the owner's unfinished jobs, and hold the owner's row so that nobody else counts meanwhile."""
-    holding = select(owners.c.owner_id).where(owners.c.owner_id == owner_id).with_for_update(key_share=True)
-    if (await connection.execute(holding)).first() is None:
-        raise Missing(f"There is no owner {owner_id}.", "owner_not_found")
+    await hold_owner(connection, owner_id)
     counting = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.status.in_(UNFINISHED))
     unfinished: int = (await connection.execute(counting)).scalar_one()
     return max_unfinished - unfinished

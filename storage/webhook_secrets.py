@@ -14,12 +14,17 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
+from storage import cursors
+from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
 from storage.ids import new_id
-from storage.tables import owners, webhook_secrets
+from storage.owners import hold_owner
+from storage.tables import webhook_secrets
 
 PREFIX = "whsec_"
+MOST_AT_ONCE = 5
+"""Secrets of an owner that sign: every message carries a signature of each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class WebhookSecret:
     revoked_at: datetime | None = None
 
 
+_SHOWN = tuple(WebhookSecret.__dataclass_fields__)
+
+
 class WebhookSecrets:
     """The signing secrets of a database."""
 
@@ -42,15 +50,17 @@ class WebhookSecrets:
     async def make(self, owner_id: str, overlap: float | None) -> tuple[WebhookSecret, str]:
         """A new secret, told once. Missing(owner_not_found).
 
-        Those before it go on signing for ``overlap`` seconds; None: until they are revoked.
+        Those before it go on signing for ``overlap`` seconds; None: until they are revoked. Where they would be too
+        many, the oldest stop at once.
         """
         moment = now()
         async with self._database.writing() as connection:
-            await _hold_owner(connection, owner_id)
+            await hold_owner(connection, owner_id)
             if overlap is not None:
                 until = moment + timedelta(seconds=overlap)
                 staying = _signing(owner_id, moment) & webhook_secrets.c.retires_at.is_(None)
                 await connection.execute(update(webhook_secrets).where(staying).values(retires_at=until))
+            await _retire_all_but(connection, owner_id, moment, MOST_AT_ONCE - 1)
             return await _make(connection, owner_id, moment)
 
     async def signing(self, owner_id: str) -> list[str]:
@@ -60,16 +70,24 @@ class WebhookSecrets:
         if found:
             return found
         async with self._database.writing() as connection:
-            await _hold_owner(connection, owner_id)
+            await hold_owner(connection, owner_id)
             return await _read(connection, owner_id) or [(await _make(connection, owner_id, now()))[1]]
 
-    async def list(self, owner_id: str) -> list[WebhookSecret]:
-        """All of the owner's, revoked ones too, the oldest first; never the secrets themselves."""
-        query = select(webhook_secrets).where(webhook_secrets.c.owner_id == owner_id)
-        order = (webhook_secrets.c.created_at, webhook_secrets.c.secret_id)
+    async def list(
+        self, owner_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[WebhookSecret], str | None]:
+        """The owner's, revoked ones too, the oldest first, and the cursor of the next page; never the secrets."""
+        query = select(*(webhook_secrets.c[name] for name in _SHOWN)).where(webhook_secrets.c.owner_id == owner_id)
+        if cursor is not None:
+            after = cursors.decode(cursor)
+            newer = or_(webhook_secrets.c.created_at > after.created_at, webhook_secrets.c.secret_id > after.row_id)
+            query = query.where(webhook_secrets.c.created_at >= after.created_at, newer)
+        query = query.order_by(webhook_secrets.c.created_at, webhook_secrets.c.secret_id)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.order_by(*order))).mappings().all()
-        return [WebhookSecret(**{name: row[name] for name in WebhookSecret.__dataclass_fields__}) for row in rows]
+            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
+        found = [WebhookSecret(**row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return found, cursors.encode(Position(found[-1].created_at, found[-1].secret_id)) if more else None
 
     async def revoke(self, owner_id: str, secret_id: str) -> None:
         """Sign nothing with it from now on; again: nothing. Missing(secret_not_found)."""
@@ -82,17 +100,19 @@ class WebhookSecrets:
             await connection.execute(update(webhook_secrets).where(valid).values(revoked_at=now(), secret=""))
 
 
-async def _hold_owner(connection: AsyncConnection, owner_id: str) -> None:
-    """So that two who find no secret do not make two."""
-    held = select(owners.c.owner_id).where(owners.c.owner_id == owner_id).with_for_update(key_share=True)
-    if (await connection.execute(held)).first() is None:
-        raise Missing(f"There is no owner {owner_id}.", "owner_not_found")
-
-
 async def _read(connection: AsyncConnection, owner_id: str) -> list[str]:
     query = select(webhook_secrets.c.secret).where(_signing(owner_id, now()))
     newest_first = query.order_by(webhook_secrets.c.created_at.desc(), webhook_secrets.c.secret_id.desc())
     return list((await connection.execute(newest_first)).scalars())
+
+
+async def _retire_all_but(connection: AsyncConnection, owner_id: str, moment: datetime, kept: int) -> None:
+    """Have only the newest so many go on signing."""
+    newest_first = (webhook_secrets.c.created_at.desc(), webhook_secrets.c.secret_id.desc())
+    query = select(webhook_secrets.c.secret_id).where(_signing(owner_id, moment)).order_by(*newest_first)
+    too_many = (await connection.execute(query.offset(kept))).scalars().all()
+    chosen = webhook_secrets.c.secret_id.in_(too_many)
+    await connection.execute(update(webhook_secrets).where(chosen).values(retires_at=moment))
 
 
 async def _make(connection: AsyncConnection, owner_id: str, moment: datetime) -> tuple[WebhookSecret, str]:

@@ -56,7 +56,6 @@ class Heart:
 
     def _beat(self) -> WorkerBeat:
         service, devices = self.service, self.service.devices.devices
-        runs = service.devices.runs + service.suspect.runs + service.chores.runs
         return WorkerBeat(
             worker_id=service.worker_id,
             name=service.name,
@@ -70,7 +69,7 @@ class Heart:
                 "pid": os.getpid(),
                 "version": own_version(),
                 "models": sorted({model for device in devices for model in device.pulse.models}),
-                "runs": [str(run_id) for run_id in runs],
+                "runs": [str(run_id) for run_id in service.runs],
                 "warm": list(self.affinity.warm),
                 "affinity": {"claims": self.affinity.claims, "hits": self.affinity.hits},
                 "devices": [_shown(device) for device in devices],

@@ -14,8 +14,8 @@ from workers.threads import RunThreads
 
 log = structlog.get_logger(__name__)
 
-QUEUE = "chores"
-"""The work queue that such flows wait in."""
+QUEUES = ("chores", "deliveries")
+"""The work queues that such flows wait in. Each has places of its own: what takes hours keeps no webhook waiting."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from prefect.client.orchestration import PrefectClient
@@ -24,7 +24,7 @@ from storage.store import Store
 from workers.affinity import Affinity
 from workers.beat import Heart
 from workers.cancelling import Enforcer
-from workers.chores import QUEUE, ThreadPlaces
+from workers.chores import QUEUES, ThreadPlaces
 from workers.devices import DevicePlaces, KeptDevice, device_environments
 from workers.dispatch import Dispatcher
 from workers.suspects import SuspectPlace
@@ -53,13 +53,27 @@ class PoolService:
     worker_id: str = field(default_factory=lambda: uuid4().hex)
     devices: DevicePlaces = field(init=False)
     suspect: SuspectPlace = field(init=False)
-    chores: ThreadPlaces = field(init=False)
+    threads: RunThreads = field(init=False)
+    chores: dict[str, ThreadPlaces] = field(init=False)
+    """The places of each queue of chores."""
 
     def __post_init__(self) -> None:
         environments = device_environments(self.settings)
         self.devices = DevicePlaces([KeptDevice(self.settings, environment) for environment in environments])
         self.suspect = SuspectPlace(self.settings, environments[0])
-        self.chores = ThreadPlaces(CHORES_AT_ONCE, RunThreads(self.settings))
+        self.threads = RunThreads(self.settings)
+        self.chores = {queue: ThreadPlaces(CHORES_AT_ONCE, self.threads) for queue in QUEUES}
+
+    @property
+    def chores_at_work(self) -> set[UUID]:
+        """Runs of chores whose threads go on."""
+        return {run_id for places in self.chores.values() for run_id in places.at_work}
+
+    @property
+    def runs(self) -> tuple[UUID, ...]:
+        """The runs that have a place here."""
+        chores = (run_id for places in self.chores.values() for run_id in places.runs)
+        return (*self.devices.runs, *self.suspect.runs, *chores)
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Take and run runs until ``stop`` is set, then let those in work finish, for ``drain_seconds`` at most.
@@ -72,8 +86,8 @@ class PoolService:
         async with open_client(self.settings) as client, AsyncExitStack() as held:
             store = Store.open(self.settings)
             held.push_async_callback(store.close)
-            self.chores.threads.open()
-            held.callback(self.chores.threads.close)
+            self.threads.open()
+            held.callback(self.threads.close)
             held.push_async_callback(self.devices.close)
             # Processes take seconds to start, and Prefect may take longer: beside each other.
             starting = await held.enter_async_context(beside(self.devices.open()))
@@ -89,11 +103,10 @@ class PoolService:
             client, store, pool, self.worker_id, urgent, self.devices, self.suspect, affinity, leaving=leaving
         )
         dispatchers = [jobs] if urgent else []
-        if chores:
+        for queue in chores:
+            places = self.chores[queue]
             dispatchers.append(
-                Dispatcher(
-                    client, store, pool, self.worker_id, chores, self.chores, leaving=leaving, wake=asyncio.Event()
-                )
+                Dispatcher(client, store, pool, self.worker_id, (queue,), places, leaving=leaving, wake=asyncio.Event())
             )
         enforcer = Enforcer(store, jobs, self.settings.cancel_grace_seconds, (self.devices, self.suspect))
         async with self._heart(store, affinity), AsyncExitStack() as held:
@@ -122,7 +135,7 @@ class PoolService:
             leaving.set()
             self.devices.leave()
             self.suspect.leave()
-            self.chores.threads.leaving.set()
+            self.threads.leaving.set()
             await asyncio.wait({settled}, timeout=LET_GO_SECONDS)
         if not settled.done():
             await asyncio.gather(*(dispatcher.hand_back() for dispatcher in dispatchers))
@@ -156,10 +169,11 @@ class PoolService:
             await asyncio.sleep(PREFECT_BEAT_SECONDS)
 
     async def _queues(self, client: PrefectClient) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The queues to serve: those of jobs, which go to devices, and that of chores."""
+        """The queues to serve: those of jobs, which go to devices, and those of chores."""
         found = await client.read_work_queues(work_pool_name=self.settings.work_pool)
         served = [queue.name for queue in found if not self.queues or queue.name in self.queues]
-        return tuple(name for name in served if name != QUEUE), tuple(name for name in served if name == QUEUE)
+        jobs = tuple(name for name in served if name not in QUEUES)
+        return jobs, tuple(name for name in served if name in QUEUES)
 
     async def _find_pool(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> bool:
         """Wait for the pool and check it; False when the worker was stopped before it was there."""

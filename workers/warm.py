@@ -83,10 +83,10 @@ async def run_worker(
     try:
         await service.serve(stop)
     finally:
-        if service.chores.at_work:
+        if service.chores_at_work:
             # They are back in the queue, and end with the process; without the runtime they would fail, and say so
             # over the heads of the workers that have them now.
-            log.warning("chores are left behind", runs=len(service.chores.at_work))
+            log.warning("chores are left behind", runs=len(service.chores_at_work))
         else:
             use(None)
             await asyncio.to_thread(runtime.close)

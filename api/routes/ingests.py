@@ -84,13 +84,15 @@ async def create_ingest(
     """Check everything that can be checked without asking the store, and keep it; the schedule counts from now on.
 
     Only what the operator allows (`WOA_INGEST_STORES`) can be named; credentials are the operator's.
+    409 `too_many_ingests` when the owner has as many as the operator allows.
     """
     key = checked_key(idempotency_key)
     body = await read_json(request)
 
     async def create(ingest_id: str) -> Answer:
         options = await _checked(parts, caller.owner_id, body)
-        made = await parts.store.ingests.create(caller.owner_id, options, ingest_id=ingest_id)
+        most = parts.settings.max_ingests
+        made = await parts.store.ingests.create(caller.owner_id, options, ingest_id=ingest_id, most=most)
         return Answer.of(ingest_view(made), 201)
 
     answer = await once(parts.store, caller.owner_id, "ingests", key, digest_of(body) if key else "", create)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.answers import Answer, refusals, shown
 from api.deps import App, Caller
 from api.ids import DeliveryId, JobId, SecretId
-from api.paging import Cursor, Limit, page_of
+from api.paging import Cursor, Limit
 from api.schemas import DeliveryList, DeliveryView, NewWebhookSecretView, WebhookSecretList
 from api.views import delivery_view, secret_view
 
@@ -53,9 +53,8 @@ async def redeliver(job_id: JobId, delivery_id: DeliveryId, parts: App, caller: 
 )
 async def list_webhook_secrets(parts: App, caller: Caller, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Ids and times; never the secrets themselves."""
-    known = await parts.store.webhook_secrets.list(caller.owner_id)
-    rows, following = page_of([secret_view(one).model_dump() for one in known], limit, cursor)
-    return shown(WebhookSecretList.model_validate({"secrets": rows, "next_cursor": following}))
+    found, following = await parts.store.webhook_secrets.list(caller.owner_id, limit=limit, cursor=cursor)
+    return shown(WebhookSecretList(secrets=[secret_view(one) for one in found], next_cursor=following))
 
 
 @router.post(
@@ -67,7 +66,7 @@ async def list_webhook_secrets(parts: App, caller: Caller, limit: Limit = 50, cu
     responses=refusals(),
 )
 async def rotate_webhook_secret(parts: App, caller: Caller) -> Response:
-    """It is shown this once. Those before it go on signing beside it for a while (24 hours by default)."""
+    """It is shown this once. The newest four before it go on signing beside it for a while (24 hours by default)."""
     overlap = parts.settings.webhook_secret_overlap_seconds
     made, secret = await parts.store.webhook_secrets.make(caller.owner_id, overlap)
     return Answer.of(NewWebhookSecretView(**secret_view(made).model_dump(), secret=secret), 201).response()

@@ -30,7 +30,7 @@ async def station(changed: Callable[..., Settings], folder: Path) -> AsyncIterat
         "calls": {"url": f"file://{folder}", "write": True},
         "bucket": {"url": "s3://calls", "options": {"secret": "hush"}},
     }
-    async with opened(changed(ingest_stores=stores)) as desk:
+    async with opened(changed(ingest_stores=stores, max_ingests=2)) as desk:
         yield desk
 
 
@@ -51,6 +51,13 @@ async def test_one_is_made_shown_changed_and_deleted(station: Desk, folder: Path
     assert (await station.client.delete(where)).status_code == 204
     for answer in (await station.client.get(where), await station.client.delete(where)):
         assert (answer.status_code, answer.json()["code"]) == (404, "ingest_not_found")
+
+
+async def test_more_than_are_allowed_are_refused(station: Desk) -> None:
+    for name in ("one", "two"):
+        await create(station, url=f"s3://calls/{name}")
+    answer = await station.client.post(INGESTS, json={"url": "s3://calls/three", "request": {"model": "tiny.en"}})
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_many_ingests")
 
 
 async def test_secrets_of_the_operator_are_not_shown(station: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks that are due become runs in the queue of chores: one a try, however many controls make it."""
+"""Webhooks that are due become runs in the queue of their own: one a try, however many controls make it."""
 
 from __future__ import annotations
 

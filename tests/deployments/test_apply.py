@@ -22,6 +22,7 @@ from orchestration.ownership import owner_of, template
 from speech.options import Priority
 from speech.settings import Settings
 from tests.prefect_server import RunningPrefect
+from workers.chores import QUEUES
 from workers.warm import WarmWorker
 
 ROOT = Path(__file__).parent.parent.parent
@@ -66,8 +67,8 @@ async def test_the_pool_has_a_queue_a_priority_in_order(there: Settings) -> None
     assert pool.base_job_template == template(owner_of(pool))
     assert owner_of(pool)
     found = {queue.name: queue.priority for queue in queues if queue.name != "default"}
-    assert found == {"express": 1, "normal": 2, "low": 3, "chores": 4}
-    assert set(found) == {str(priority) for priority in Priority} | {"chores"}
+    assert found == {"express": 1, "normal": 2, "low": 3, "chores": 4, "deliveries": 5}
+    assert set(found) == {str(priority) for priority in Priority} | set(QUEUES)
     assert deployment.entrypoint == "flows.transcribe.transcribe"
     assert deployment.work_pool_name == there.work_pool
     assert deployment.work_queue_name == "normal"

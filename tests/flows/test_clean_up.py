@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect import State, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed
 
-from flows.clean_up import clean_up
+from deployments.apply import apply
+from flows.clean_up import Sweep, clean_up
+from orchestration.client import open_client
 from orchestration.environment import prefect_settings
 from orchestration.internals import run_to_its_end
 from speech.clock import now
@@ -45,11 +52,39 @@ def test_it_says_what_it_removed_and_names_nothing(bench: Bench, jfk: Path) -> N
     state, artifact = cleaned(bench)
     assert state is not None
     assert state.is_completed(), state.message
-    for part in ("expired_results", "unused_files", "steps", "blobs", "orphans", "idempotency_keys", "flow_runs"):
+    for part in (
+        "expired_results",
+        "unused_files",
+        "steps",
+        "progress",
+        "deliveries",
+        "ingest_runs",
+        "blobs",
+        "orphans",
+        "idempotency_keys",
+        "flow_runs",
+    ):
         assert part in artifact
     assert "'what': 'expired_results', 'removed': 1" in artifact.replace('"', "'")
     assert job.job_id not in artifact
     assert "jfk" not in artifact
+
+
+async def test_old_runs_go_from_every_pool(bench: Bench) -> None:
+    mine, routed = (f"pool-{uuid4().hex[:8]}" for _ in range(2))
+    changes = {"work_pool": mine, "pool_routes": {"faster_whisper/large*": routed}, "flow_runs_kept_seconds": 1e-6}
+    there = bench.runtime.settings.model_copy(update=changes)
+    await apply(there)
+    async with open_client(there) as client:
+        deployment = await client.read_deployment_by_name(f"transcribe/transcribe-{routed}")
+        run = await client.create_flow_run_from_deployment(
+            deployment.id, parameters={"job_id": "unknown", "submission": 1}
+        )
+        await client.set_flow_run_state(run.id, Completed(), force=True)
+        report = await asyncio.to_thread(bench.runtime.wait, Sweep(replace(bench.runtime, settings=there)).all())
+        assert report.removed["flow_runs"].count == 1
+        with pytest.raises(ObjectNotFound):
+            await client.read_flow_run(run.id)
 
 
 def test_a_part_that_fails_keeps_no_other_from_its_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_old_and_new_secret_sign_for_a_while(bench: Bench, jfk: Path, receiver: 
     _, new = bench.runtime.wait(secrets.make(OWNER, 3600))
     sent(bench, failed_job(bench, jfk, receiver.url))
     assert receiver.verified(old)["type"] == receiver.verified(new)["type"]
-    first, _ = bench.runtime.wait(secrets.list(OWNER))
+    (first, _), _ = bench.runtime.wait(secrets.list(OWNER))
     bench.runtime.wait(secrets.revoke(OWNER, first.secret_id))
     due_now(bench, status="due")
     (delivery,) = bench.runtime.wait(bench.runtime.store.deliveries.due())

@@ -12,9 +12,12 @@ from sqlalchemy import select, update
 
 from speech.clock import now
 from speech.errors import SpeechError
+from speech.ingestion import IngestOptions, RunStatus
 from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
+from storage import clearance
 from storage.errors import Missing
+from storage.ingest_runs import Counts
 from storage.projection import Projection
 from storage.steps import step_blob
 from storage.store import Store
@@ -106,6 +109,52 @@ async def test_a_file_that_a_job_takes_meanwhile_stays(store: Store, desk: Desk)
         else:
             await store.files.get(OWNER, file_id)
             assert store.blobs.exists(f"owners/{OWNER}/files/{file_id}/audio")
+
+
+async def test_of_old_logs_the_end_stays(store: Store, desk: Desk) -> None:
+    old, expired = await ended(store, desk), await ended(store, desk, expires_in=1e-6)
+    running, _ = await desk.running()
+    await store.clearance.expire_results()
+    before = {job_id: await store.events.after(job_id, 0, 100) for job_id in (old, expired, running.job_id)}
+    assert await store.clearance.forget_old_progress(now() - timedelta(days=1)) == 0
+    assert await store.clearance.forget_old_progress(now() + SOON) == len(before[old]) + len(before[expired]) - 2
+    assert await store.clearance.forget_old_progress(now() + SOON) == 0
+    for job_id in (old, expired):
+        assert await store.events.after(job_id, 0, 100) == before[job_id][-1:]
+        assert (await store.events.head(OWNER, job_id)).number == before[job_id][-1].number
+    assert await store.events.after(running.job_id, 0, 100) == before[running.job_id]
+
+
+async def test_many_old_logs_are_shortened_page_by_page(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearance, "PAGE", 1)
+    old = [await ended(store, desk) for _ in range(3)]
+    await store.clearance.forget_old_progress(now() + SOON)
+    assert [len(await store.events.after(job_id, 0, 100)) for job_id in old] == [1, 1, 1]
+
+
+async def test_settled_deliveries_go_and_those_that_are_due_stay(store: Store, desk: Desk) -> None:
+    due, settled = [await ended(store, desk, webhook_url="https://host/hook") for _ in range(2)]
+    ((delivery,), _) = await store.deliveries.list(OWNER, settled)
+    claimed = await store.deliveries.claim(delivery.delivery_id)
+    assert claimed is not None
+    await store.deliveries.delivered(claimed, 200)
+    assert await store.clearance.forget_deliveries(now() - timedelta(days=1)) == 0
+    assert await store.clearance.forget_deliveries(now() + SOON) == 1
+    assert len((await store.deliveries.list(OWNER, due))[0]) == 1
+    assert (await store.deliveries.list(OWNER, settled))[0] == []
+
+
+async def test_reports_of_ended_runs_go(store: Store) -> None:
+    options = IngestOptions.model_validate({"url": "s3://calls/in"})
+    ingest = await store.ingests.create(OWNER, options, ingest_id="ingest-1")
+    over = await store.ingest_runs.begin(ingest, "run-1")
+    await store.ingest_runs.end(over, RunStatus.COMPLETED, Counts())
+    going_on = await store.ingest_runs.begin(ingest, "run-2")
+    assert await store.clearance.forget_ingest_runs(now() - timedelta(days=1)) == 0
+    assert await store.clearance.forget_ingest_runs(now() + SOON) == 1
+    assert [run.run_id for run in (await store.ingest_runs.list(ingest.ingest_id))[0]] == [going_on]
 
 
 async def test_steps_go_unless_a_younger_job_uses_them(store: Store, desk: Desk) -> None:

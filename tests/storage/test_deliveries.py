@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
+import storage.deliveries
 from speech.clock import now
 from speech.jobs import JobStatus
-from storage.deliveries import Deliveries
+from storage.deliveries import DISPATCHED_FOR, Deliveries
 from storage.errors import Missing
 from storage.projection import Projection
 from storage.store import Store
+from storage.webhook_secrets import MOST_AT_ONCE
 from tests.storage.conftest import OWNER, Desk
 
 HOOK = "https://user@host/hook?key=planted-secret"
@@ -74,6 +77,26 @@ async def test_every_try_has_a_run_of_its_own(store: Store, desk: Desk) -> None:
     assert third.run_key not in (first.run_key, second.run_key)
 
 
+async def test_where_no_worker_is_runs_are_made_ever_more_rarely(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+    start, made = now(), []
+    for minute in range(1, 12 * 60, 2):
+        monkeypatch.setattr(storage.deliveries, "now", lambda minute=minute: start + timedelta(minutes=minute))
+        for due in await store.deliveries.due():
+            await store.deliveries.dispatched(due)
+            made.append(minute)
+    gaps = [later - earlier for earlier, later in pairwise(made)]
+    assert gaps == sorted(gaps)
+    assert (gaps[0], gaps[-1]) == (2, 60)
+    assert len(made) < 20
+    await store.deliveries.redeliver(OWNER, job.job_id, due.delivery_id)
+    (again,) = await store.deliveries.due()
+    assert again.patience(again.due_at + timedelta(hours=1)) == DISPATCHED_FOR
+
+
 async def test_of_many_who_claim_one_has_it(store: Store, desk: Desk) -> None:
     job = await desk.job(webhook_url=HOOK)
     await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
@@ -108,4 +131,14 @@ async def test_an_owner_has_one_secret_however_many_ask_first(store: Store, desk
     await store.webhook_secrets.revoke(OWNER, made.secret_id)
     (another,) = await store.webhook_secrets.signing(OWNER)
     assert another not in (new, asked[0][0])
-    assert len(await store.webhook_secrets.list(OWNER)) == 3
+    assert len((await store.webhook_secrets.list(OWNER))[0]) == 3
+
+
+@pytest.mark.parametrize("overlap", [None, 3600.0])
+async def test_no_more_secrets_sign_than_a_few(store: Store, overlap: float | None) -> None:
+    made = [await store.webhook_secrets.make(OWNER, overlap) for _ in range(MOST_AT_ONCE + 2)]
+    assert await store.webhook_secrets.signing(OWNER) == [secret for _, secret in reversed(made[2:])]
+    first, cursor = await store.webhook_secrets.list(OWNER, limit=4)
+    rest, last = await store.webhook_secrets.list(OWNER, limit=4, cursor=cursor)
+    assert [one.secret_id for one in first + rest] == [one.secret_id for one, _ in made]
+    assert last is None

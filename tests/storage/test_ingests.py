@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from speech.ingestion import IngestOptions, ObjectStatus, RunStatus
 from speech.jobs import JobStatus
-from storage.errors import IngestBusy, Missing
+from storage.errors import IngestBusy, Missing, TooManyIngests
 from storage.ids import new_id
 from storage.ingest_objects import SCHEME, Met
 from storage.ingest_runs import Counts
@@ -65,6 +65,20 @@ async def test_a_version_that_is_named_twice_at_once_has_one_job(store: Store) -
     rows, _ = await store.ingest_objects.list(ingest.ingest_id, status=ObjectStatus.SUBMITTED)
     jobs, _ = await store.jobs.list(OWNER)
     assert {row.job_id for row in rows} == {job.job_id for job in jobs}
+
+
+async def test_an_owner_has_no_more_sources_than_are_allowed(store: Store, desk: Desk) -> None:
+    async def make(name: str, owner: str = OWNER) -> Ingest:
+        return await store.ingests.create(owner, options(), ingest_id=name, most=2)
+
+    outcomes = await asyncio.gather(*(make(f"ingest-{number}") for number in range(4)), return_exceptions=True)
+    made = [outcome for outcome in outcomes if isinstance(outcome, Ingest)]
+    assert (len(made), sum(isinstance(outcome, TooManyIngests) for outcome in outcomes)) == (2, 2)
+    assert await make(made[0].ingest_id) == made[0]
+    await desk.add_owner("other")
+    await make("ingest-of-another", "other")
+    await store.ingests.delete(OWNER, made[0].ingest_id)
+    await make("ingest-5")
 
 
 async def test_a_new_version_is_a_new_job_and_outdates_the_old_one(store: Store) -> None:

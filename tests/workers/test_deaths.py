@@ -95,3 +95,15 @@ async def test_chores_run_beside_jobs_that_fill_all_places(pool: Pool) -> None:
         await pool.becomes(await pool.submit(chore, "chore"), "Completed")
         (pool.folder / "go").touch()
         await pool.becomes(held, "Completed")
+
+
+async def test_a_webhook_waits_for_no_other_chore(pool: Pool) -> None:
+    long, webhook = await pool.deploy("waiting", queue="chores"), await pool.deploy("tiny", queue="deliveries")
+    async with pool.worker() as worker:
+        held = [await pool.submit(long, name) for name in ("one", "two")]
+        await pool.marked("*.running", 2)
+        await pool.becomes(await pool.submit(webhook, "webhook"), "Completed")
+        assert {run.id for run in held} <= worker.chores_at_work & set(worker.runs)
+        (pool.folder / "go").touch()
+        for run in held:
+            await pool.becomes(run, "Completed")

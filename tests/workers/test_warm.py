@@ -20,7 +20,7 @@ from tasks.current import _holder
 from tests.waiting import eventually
 from tests.workers.conftest import Pool
 from workers import warm
-from workers.chores import QUEUE
+from workers.chores import QUEUES
 from workers.preload import preload
 from workers.service import PoolService
 from workers.warm import WarmWorker, run_worker
@@ -86,7 +86,7 @@ async def test_a_runtime_in_use_is_not_closed(pool: Pool, monkeypatch: pytest.Mo
     monkeypatch.setattr("workers.service.LET_GO_SECONDS", 0.1)
     closed: list[Runtime] = []
     monkeypatch.setattr(Runtime, "close", closed.append)
-    deployment = await pool.deploy("waiting", queue=QUEUE)
+    deployment = await pool.deploy("waiting", queue=QUEUES[0])
     stop = asyncio.Event()
     settings = pool.settings.model_copy(update={"drain_seconds": 0.1})
     working = asyncio.create_task(run_worker(settings, stop))
