@@ -1,19 +1,26 @@
-"""aiosqlite with one hop to its thread for each statement.
+"""aiosqlite with as few hops to its thread as there can be.
 
 aiosqlite makes a hop to open a cursor, one to execute, one to fetch and one to close, and on a machine whose cores
 recognise speech each hop waits for its turn. Here a statement is executed and fetched in one, and what only prepares
-a transaction (BEGIN, the choice of ``synchronous``) travels with the first statement of it.
+a transaction (BEGIN, the choice of ``synchronous``) travels with the first statement of it. Once a transaction holds
+the write lock, its statements make no hop at all; its beginning, which may wait for others, and its commit, which
+waits for the disk, do.
 """
 
 from __future__ import annotations
 
+import random
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
+_HASTE_SECONDS = 0.002
+_PAUSE_SECONDS = (0.0005, 0.003)
+"""Between two tries to write; at random, so that two who wait do not always meet."""
 _TRAVELS_ALONG = ("BEGIN", "PRAGMA synchronous=")
 
 
@@ -25,13 +32,16 @@ class OneHopConnection(aiosqlite.Connection):
     """
 
     def __init__(self, path: Path, busy_seconds: float, *, reads: bool = False) -> None:
+        patience = busy_seconds if reads else _HASTE_SECONDS
+
         def connect() -> sqlite3.Connection:
-            return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+            return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
 
         super().__init__(connect, iter_chunk_size=64)
         self._thread.daemon = True  # a process that forgets to close can still end
         self._waiting: list[str] = []
         self._reads = reads
+        self._busy_seconds = busy_seconds
 
     def cursor(self) -> OneHopCursor:  # type: ignore[override]  # the same protocol, with fewer hops
         """A cursor, without asking the thread for one."""
@@ -59,9 +69,16 @@ class OneHopConnection(aiosqlite.Connection):
         return True
 
     async def run(self, statement: str, parameters: Any, *, many: bool = False) -> Answer:
-        """Execute and fetch in the thread."""
+        """Execute and fetch: in the thread, but for what may neither wait nor take long.
+
+        Whoever holds the write lock waits for nobody, and a statement of his takes less than a hop to the thread and
+        back, of which a transaction of ten statements would make ten.
+        """
         before, self._waiting = self._waiting, []
-        answer: Answer = await self._execute(_run, self._conn, before, statement, parameters, many)  # type: ignore[no-untyped-call]
+        given = (before, statement, parameters, many, self._busy_seconds)
+        if not self._reads and not many and self._conn.in_transaction:
+            return _run(self._conn, *given)
+        answer: Answer = await self._execute(_run, self._conn, *given)  # type: ignore[no-untyped-call]
         return answer
 
     def _drop_waiting(self) -> bool:
@@ -119,11 +136,35 @@ class OneHopCursor:
         self._rows = answer.rows
 
 
-def _run(connection: sqlite3.Connection, before: list[str], statement: str, parameters: Any, many: bool) -> Answer:
+def _run(
+    connection: sqlite3.Connection,
+    before: list[str],
+    statement: str,
+    parameters: Any,
+    many: bool,
+    busy_seconds: float,
+) -> Answer:
     for prepared in before:
-        connection.execute(prepared)
+        _prepare(connection, prepared, busy_seconds)
     cursor = connection.executemany(statement, parameters) if many else connection.execute(statement, parameters)
     try:
         return Answer(cursor)
     finally:
         cursor.close()
+
+
+def _prepare(connection: sqlite3.Connection, statement: str, busy_seconds: float) -> None:
+    """Execute what opens a transaction; wait for the writers of other processes for so many seconds.
+
+    SQLite's own waiting sleeps for up to a tenth of a second at a time, and a write takes a few milliseconds.
+    """
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311  (no secret)
+        else:
+            return
