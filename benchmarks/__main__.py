@@ -39,8 +39,10 @@ def run_identity(stack: Stack, quick: bool) -> str:
     for title, options in (("VAD as by default", {}), ("VAD off", {"vad": {"enabled": False}})):
         differences = identity.compare(stack, clips, MODELS, options)
         share = 100 * (1 - len(differences) / len(clips))
-        parts.append(f"**{title}**: {share:.1f} % of {len(clips)} clips are token-identical.\n")
-        parts += [f"- {one.clip}\n  - bare: {one.bare}\n  - product: {one.product}" for one in differences]
+        found = [f"**{title}**: {share:.1f} % of {len(clips)} clips are token-identical.\n"]
+        found += [f"- {one.clip}\n  - bare: {one.bare}\n  - product: {one.product}" for one in differences]
+        print("\n".join(found), file=sys.stderr, flush=True)  # the whole takes long: what is known is shown
+        parts += found
         if quick and differences:
             raise SystemExit("\n".join(parts))
     return "\n".join(parts)
