@@ -148,4 +148,9 @@ async def cancel(client: PrefectClient, run_id: UUID) -> None:
     if state is None:
         await settle_cancelled(client, run_id)
         return
-    await client.set_flow_run_state(run_id, Cancelling(message="Somebody cancelled the job."))
+    asked: State = Cancelling(message="Somebody cancelled the job.")
+    answer = await client.set_flow_run_state(run_id, asked)
+    waited = state.type is StateType.SCHEDULED and worker_id_of(run) is not None
+    if waited and answer.state is not None and answer.state.is_cancelling():
+        # It names a worker that had it before it was put back: Prefect leaves it to that one, who knows nothing of it.
+        await settle_cancelled(client, run_id)
