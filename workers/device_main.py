@@ -48,8 +48,10 @@ def main(descriptor: int) -> None:
     settings = begin.settings
     configure(settings, role="worker")
     route_foreign_loggers()
-    step_back(settings.worker_niceness)
     runtime = Runtime.open(settings)
+    # After the thread of the storage was started, which keeps its priority: who holds the database's write lock while
+    # recognition has the cores keeps everybody waiting who would write.
+    step_back(settings.worker_niceness)
     use(runtime)
     threads = RunThreads(settings)
     threads.open()
