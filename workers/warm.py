@@ -7,6 +7,7 @@ type too; ``woa worker`` calls ``run_worker``. Both come to the same service.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,14 +17,22 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from orchestration.client import open_client
 from orchestration.ownership import template
 from orchestration.precedence import BOOKKEEPING_NICENESS, step_back
 from pipeline.runtime import Runtime
 from speech.settings import Settings
 from tasks.current import use
+from workers.devices import device_environments
+from workers.flows import Entrypoints
 from workers.service import TYPE, PoolService
+from workers.suspects import SuspectPlace
 
 log = structlog.get_logger(__name__)
+
+
+class WarmWorkerResult(BaseWorkerResult):
+    """How a run went that was handed to the worker type."""
 
 
 class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -63,8 +72,23 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         configuration: BaseJobConfiguration,
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> BaseWorkerResult:
-        """Not how this type works: its runs come through its own dispatcher."""
-        raise NotImplementedError("Workers of this type take their runs by themselves.")
+        """Run one run that was claimed, alone in a device process of its own.
+
+        Prefect's own loop would call it; ours gives runs to processes that are warm (see ``start``). The process's
+        exit says 0 when the run was seen through, 1 when it was lost, refused or let go of.
+        """
+        settings = Settings()
+        own = settings.model_copy(
+            update={"prefect_api_url": settings.prefect_api_url or get_current_settings().api.url}
+        )
+        async with open_client(own) as client:
+            entrypoint = await Entrypoints().of(client, flow_run.deployment_id)
+        place = SuspectPlace(own, device_environments(own)[0])
+        if task_status is not None:
+            task_status.started(os.getpid())
+        ended = await place.run(flow_run, entrypoint)
+        seen_through = ended.kind is not None
+        return WarmWorkerResult(identifier=str(flow_run.id), status_code=0 if seen_through else 1)
 
 
 async def run_worker(

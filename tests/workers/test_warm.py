@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.workers.base import BaseWorker
+from prefect.workers.base import BaseJobConfiguration, BaseWorker
 from structlog.testing import capture_logs
 
+from orchestration.runs import claim
 from pipeline.runtime import Runtime
 from speech.errors import ModelNotFound, ModelUnavailable
 from speech.settings import Settings
@@ -39,8 +40,6 @@ async def test_options_that_make_no_sense_are_refused() -> None:
         await worker.start(run_once=True)
     with pytest.raises(ValueError, match="leave those options out"):
         await worker.start(with_healthcheck=True)
-    with pytest.raises(NotImplementedError):
-        await worker.run(None, None)  # type: ignore[arg-type]
 
 
 async def test_prefects_worker_command_serves_the_pool_it_names(
@@ -63,6 +62,18 @@ async def test_prefects_worker_command_serves_the_pool_it_names(
     assert (settings.work_pool, settings.worker_slots, settings.prefect) == ("mine", 7, "http://prefect.example/api")
     assert (name, queues) == ("tom", ("express", "low"))
     assert "mine" in said[0]
+
+
+@pytest.mark.prefect
+async def test_a_run_that_is_handed_over_runs_alone(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WOA_DATA_DIR", str(pool.settings.data_dir))
+    monkeypatch.setenv("WOA_PREFECT_API_URL", pool.settings.prefect)
+    run = await pool.submit(await pool.deploy("tiny"))
+    run.state = await claim(pool.client, run)
+    worker = WarmWorker(work_pool_name=pool.settings.work_pool)
+    result = await worker.run(run, BaseJobConfiguration())
+    assert (result.identifier, result.status_code) == (str(run.id), 0)
+    await pool.becomes(run, "Completed")
 
 
 @pytest.mark.prefect
