@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from api.deps import Parts
 from api.problems import invalid_request, status_of
 from api.refusals import BatchRefused, FieldError, FilesMissing, InvalidRequest, Refused
-from api.submission import checked_request
+from api.submission import checked_request, files_missing
 from speech.errors import SpeechError, UnsupportedOption
 from speech.options import OptionsModel, TranscribeRequest, by_newer_names
 from storage.errors import Missing
@@ -73,7 +73,12 @@ async def create_batch(parts: Parts, owner_id: str, requests: Sequence[Transcrib
     except Missing as error:
         if error.code != FilesMissing.code:
             raise
-        raise await _files_missing(parts, owner_id, requests) from None
+        named = {
+            f"items[{index}].file_ids[{place}]": file_id
+            for index, request in enumerate(requests)
+            for place, file_id in enumerate(request.file_ids)
+        }
+        raise await files_missing(parts, owner_id, named) from None
 
 
 def _batch(body: Any, most: int) -> BatchBody:
@@ -104,15 +109,3 @@ def _refusal(refused: Sequence[tuple[SpeechError, list[FieldError]]]) -> BatchRe
     more = f" ({len(refused) - 1} more items are refused; see errors)" if len(refused) > 1 else ""
     sentence = f"{fields[0].field}: {fields[0].message.rstrip('.')}{more}."
     return BatchRefused(sentence, [field for _, each in refused for field in each], code=first.code)
-
-
-async def _files_missing(parts: Parts, owner_id: str, requests: Sequence[TranscribeRequest]) -> FilesMissing:
-    absent = await parts.store.files.absent(owner_id, {name for request in requests for name in request.file_ids})
-    errors = [
-        FieldError(f"items[{index}].file_ids[{place}]", f"There is no file {file_id}.", FilesMissing.code)
-        for index, request in enumerate(requests)
-        for place, file_id in enumerate(request.file_ids)
-        if file_id in absent
-    ]
-    names = ", ".join(error.field for error in errors[:5])
-    return FilesMissing(f"There is no such file: {names or 'file_ids'}. Upload it first.", errors)

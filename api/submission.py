@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -144,15 +144,17 @@ async def create_job(parts: Parts, owner_id: str, request: TranscribeRequest, jo
     except Missing as error:
         if error.code != FilesMissing.code:
             raise
-        raise await _files_missing(parts, owner_id, request) from None
+        named = {f"file_ids[{index}]": file_id for index, file_id in enumerate(request.file_ids)}
+        raise await files_missing(parts, owner_id, named) from None
 
 
-async def _files_missing(parts: Parts, owner_id: str, request: TranscribeRequest) -> FilesMissing:
-    errors = []
-    for index, file_id in enumerate(request.file_ids):
-        try:
-            await parts.store.files.get(owner_id, file_id)
-        except Missing as error:
-            errors.append(FieldError(f"file_ids[{index}]", error.message, error.code))
-    names = ", ".join(error.field for error in errors)
+async def files_missing(parts: Parts, owner_id: str, named: Mapping[str, str]) -> FilesMissing:
+    """The refusal for files that the owner does not have; ``named`` says which field names which id."""
+    absent = await parts.store.files.absent(owner_id, set(named.values()))
+    errors = [
+        FieldError(field, f"There is no file {file_id}.", FilesMissing.code)
+        for field, file_id in named.items()
+        if file_id in absent
+    ]
+    names = ", ".join(error.field for error in errors[:5])
     return FilesMissing(f"There is no such file: {names or 'file_ids'}. Upload it first.", errors)

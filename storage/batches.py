@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, case, func, insert, or_, select
+from sqlalchemy import RowMapping, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -22,6 +22,7 @@ from storage.errors import Missing
 from storage.events import note, note_accepted
 from storage.ids import new_id
 from storage.lifetimes import is_expired, over
+from storage.paging import read_page
 from storage.submission import UNFINISHED, accept_all
 from storage.tables import batches, jobs
 
@@ -127,16 +128,12 @@ class Batches:
     ) -> tuple[list[Batch], str | None]:
         """The owner's batches, newest first, and the cursor of the next page, None after the last one."""
         query = select(batches).where(batches.c.owner_id == owner_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(batches.c.created_at < after.created_at, batches.c.batch_id < after.row_id)
-            query = query.where(batches.c.created_at <= after.created_at, older)
-        query = query.order_by(batches.c.created_at.desc(), batches.c.batch_id.desc())
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-            found = await _summed_up(connection, rows[:limit])
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].batch_id)) if more else None
+            rows, following = await read_page(
+                connection, query, batches.c.created_at, batches.c.batch_id, limit=limit, cursor=cursor
+            )
+            found = await _summed_up(connection, rows)
+        return found, following
 
     async def request_cancel(self, owner_id: str, batch_id: str) -> None:
         """Stop the jobs of the batch that have not ended, as if each were cancelled; Missing(batch_not_found)."""

@@ -11,11 +11,10 @@ from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
-from storage import cursors
 from storage.announcements import DELIVERED, DUE, FAILED
-from storage.cursors import Position
 from storage.database import Database
 from storage.errors import DeliveryForgotten, Missing
+from storage.paging import read_page
 from storage.specification import without_secrets
 from storage.tables import deliveries, jobs
 
@@ -178,17 +177,12 @@ class Deliveries:
     ) -> tuple[list[Delivery], str | None]:
         """The job's deliveries, newest first, and the cursor of the next page; Missing(job_not_found)."""
         query = select(deliveries).where(deliveries.c.owner_id == owner_id, deliveries.c.job_id == job_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(deliveries.c.created_at < after.created_at, deliveries.c.delivery_id < after.row_id)
-            query = query.where(deliveries.c.created_at <= after.created_at, older)
-        query = query.order_by(deliveries.c.created_at.desc(), deliveries.c.delivery_id.desc())
         async with self._database.reading() as connection:
             await _refuse_unknown_job(connection, owner_id, job_id)
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [_shown(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].delivery_id)) if more else None
+            rows, following = await read_page(
+                connection, query, deliveries.c.created_at, deliveries.c.delivery_id, limit=limit, cursor=cursor
+            )
+        return [_shown(row) for row in rows], following
 
 
 def _is_due(moment: datetime) -> ColumnElement[bool]:

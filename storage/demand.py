@@ -30,6 +30,11 @@ class Share:
     wish: Wish | None = None
 
 
+PROVIDER = jobs.c.specification["provider"].as_string().label("provider")
+MODEL = jobs.c.specification["model"].as_string().label("model")
+"""What a job's request names, without reading all of it."""
+
+
 class Demand:
     """Jobs by what they ask for, of every owner."""
 
@@ -38,7 +43,7 @@ class Demand:
 
     async def of(self, job_id: str) -> Wish | None:
         """What a job wants; None when it is gone."""
-        query = select(_provider, _model).where(jobs.c.job_id == job_id)
+        query = select(PROVIDER, MODEL).where(jobs.c.job_id == job_id)
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else Wish(row.provider, row.model)
@@ -47,7 +52,7 @@ class Demand:
         """The unfinished jobs that are due, counted; ``by_model`` reads the request of each, which takes longer."""
         due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
         unfinished = jobs.c.status.in_(UNFINISHED) & due
-        wanted = select(jobs.c.status, *((_provider, _model) if by_model else ())).where(unfinished).subquery()
+        wanted = select(jobs.c.status, *((PROVIDER, MODEL) if by_model else ())).where(unfinished).subquery()
         query = select(*wanted.c, func.count().label("number")).group_by(*wanted.c)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
@@ -55,7 +60,3 @@ class Demand:
             Share(JobStatus(row.status), row.number, Wish(row.provider, row.model) if by_model else None)
             for row in rows
         ]
-
-
-_provider = jobs.c.specification["provider"].as_string().label("provider")
-_model = jobs.c.specification["model"].as_string().label("model")

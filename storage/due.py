@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from storage.database import Database
+from storage.demand import MODEL, PROVIDER
 from storage.tables import jobs
 
 
@@ -32,14 +33,13 @@ class DueJobs:
         """Those of the jobs that exist, by id."""
         if not job_ids:
             return {}
-        columns = (jobs.c.job_id, jobs.c.owner_id, jobs.c.specification, jobs.c.suspect)
+        columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect)
         query = select(*columns).where(jobs.c.job_id.in_(list(job_ids)))
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
-        return {
-            row.job_id: DueJob(row.job_id, row.owner_id, _model(row.specification), row.suspect > 0) for row in rows
-        }
+        found = (DueJob(row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0) for row in rows)
+        return {job.job_id: job for job in found}
 
 
-def _model(specification: dict[str, object]) -> str:
-    return f"{specification.get('provider')}/{specification.get('model') or 'default'}"
+def _named(provider: str, model: str | None) -> str:
+    return f"{provider}/{model or 'default'}"

@@ -6,15 +6,15 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, or_, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import StoredFile
-from storage import cursors, records
-from storage.cursors import Position
+from storage import records
 from storage.database import Database
 from storage.errors import FileInUse, Missing
 from storage.garbage import discard
+from storage.paging import read_page
 from storage.specification import without_secrets
 from storage.steps import forget_steps
 from storage.submission import UNFINISHED
@@ -108,16 +108,11 @@ class Files:
     ) -> tuple[list[StoredFile], str | None]:
         """The owner's recordings, newest first, and the cursor of the next page, None after the last one."""
         query = select(files).where(files.c.owner_id == owner_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(files.c.created_at < after.created_at, files.c.file_id < after.row_id)
-            query = query.where(files.c.created_at <= after.created_at, older)
-        query = query.order_by(files.c.created_at.desc(), files.c.file_id.desc())
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [records.stored_file(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].file_id)) if more else None
+            rows, following = await read_page(
+                connection, query, files.c.created_at, files.c.file_id, limit=limit, cursor=cursor
+            )
+        return [records.stored_file(row) for row in rows], following
 
 
 async def _held(connection: AsyncConnection, chosen: Any) -> RowMapping | None:

@@ -20,14 +20,13 @@ from speech.filenames import shown_name
 from speech.ingestion import ObjectStatus
 from speech.jobs import FINISHED, JobStatus
 from speech.options import TranscribeRequest
-from storage import cursors
-from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
 from storage.events import note
 from storage.ids import new_id
 from storage.ingests import Ingest, hold
 from storage.lifetimes import is_expired
+from storage.paging import read_page
 from storage.retries import hold_job, run_failed_again
 from storage.submission import accept, places_left
 from storage.tables import ingest_objects, jobs
@@ -191,16 +190,11 @@ class IngestObjects:
         query = select(ingest_objects).where(ingest_objects.c.ingest_id == ingest_id)
         if status is not None:
             query = query.where(ingest_objects.c.status == str(status))
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(ingest_objects.c.created_at < after.created_at, ingest_objects.c.object_id < after.row_id)
-            query = query.where(ingest_objects.c.created_at <= after.created_at, older)
-        query = query.order_by(ingest_objects.c.created_at.desc(), ingest_objects.c.object_id.desc())
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [_object(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].object_id)) if more else None
+            rows, following = await read_page(
+                connection, query, ingest_objects.c.created_at, ingest_objects.c.object_id, limit=limit, cursor=cursor
+            )
+        return [_object(row) for row in rows], following
 
     async def ended(self, ingest_id: str, *, after: str = "", limit: int = 100) -> Sequence[Ended]:
         """Objects of a source whose jobs have ended and that were not seen to, in the order of their ids."""

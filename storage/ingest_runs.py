@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy import RowMapping, insert, select, update
 
 from speech.clock import now
 from speech.ingestion import RunStatus
-from storage import cursors
-from storage.cursors import Position
 from storage.database import Database
 from storage.ids import new_id
 from storage.ingests import Ingest, hold
+from storage.paging import read_page
 from storage.tables import ingest_runs
 
 
@@ -124,16 +123,11 @@ class IngestRuns:
     ) -> tuple[list[IngestRun], str | None]:
         """The runs of a source, newest first, and the cursor of the next page, None after the last one."""
         query = select(ingest_runs).where(ingest_runs.c.ingest_id == ingest_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(ingest_runs.c.created_at < after.created_at, ingest_runs.c.run_id < after.row_id)
-            query = query.where(ingest_runs.c.created_at <= after.created_at, older)
-        query = query.order_by(ingest_runs.c.created_at.desc(), ingest_runs.c.run_id.desc())
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [_run(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].run_id)) if more else None
+            rows, following = await read_page(
+                connection, query, ingest_runs.c.created_at, ingest_runs.c.run_id, limit=limit, cursor=cursor
+            )
+        return [_run(row) for row in rows], following
 
 
 def _run(row: RowMapping) -> IngestRun:

@@ -14,13 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.ingestion import OPTIONS_VERSION, IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
-from storage import cursors
-from storage.cursors import Position
 from storage.database import Database
 from storage.errors import IngestBusy, Missing, SpecificationUnreadable, TooManyIngests
 from storage.lifetimes import over
 from storage.outbox import CHANNEL
 from storage.owners import hold_owner
+from storage.paging import read_page
 from storage.submission import UNFINISHED
 from storage.tables import ingest_objects, ingests, jobs
 
@@ -99,16 +98,11 @@ class Ingests:
     ) -> tuple[list[Ingest], str | None]:
         """The owner's sources, newest first, and the cursor of the next page, None after the last one."""
         query = select(ingests).where(ingests.c.owner_id == owner_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            older = or_(ingests.c.created_at < after.created_at, ingests.c.ingest_id < after.row_id)
-            query = query.where(ingests.c.created_at <= after.created_at, older)
-        query = query.order_by(ingests.c.created_at.desc(), ingests.c.ingest_id.desc())
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [_ingest(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].ingest_id)) if more else None
+            rows, following = await read_page(
+                connection, query, ingests.c.created_at, ingests.c.ingest_id, limit=limit, cursor=cursor
+            )
+        return [_ingest(row) for row in rows], following
 
     async def change(self, owner_id: str, ingest_id: str, options: IngestOptions) -> Ingest:
         """Replace the options; where another place or other names are meant now, everything is looked at anew."""

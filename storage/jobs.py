@@ -6,21 +6,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, Select, and_, func, or_, select, update
+from sqlalchemy import RowMapping, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
 from speech.jobs import Job, JobStatus
 from speech.options import TranscribeRequest
-from storage import cursors, records
+from storage import records
 from storage.cancellation import ask_to_stop, cancel_run
-from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
 from storage.events import note
 from storage.ids import new_id
 from storage.lifetimes import shown_as, waiting_in_line, waits_until
 from storage.marks import mark, marked
+from storage.paging import read_page
 from storage.projection import Projection, apply, is_news, submit_again
 from storage.retries import run_again
 from storage.submission import RANKS, UNFINISHED, accept
@@ -217,16 +217,16 @@ class Jobs:
         cursor: str | None = None,
     ) -> tuple[list[Job], str | None]:
         """The owner's jobs, newest first, and the cursor of the next page, None after the last one."""
-        query = _newest_first(owner_id, cursors.checked_limit(limit), cursor)
+        query = select(jobs).where(jobs.c.owner_id == owner_id)
         if status is not None:
             query = query.where(shown_as(status))
         if created_after is not None:
             query = query.where(jobs.c.created_at > created_after)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-            found = await records.with_files(connection, rows[:limit])
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].job_id)) if more else None
+            rows, following = await read_page(
+                connection, query, jobs.c.created_at, jobs.c.job_id, limit=limit, cursor=cursor
+            )
+            return await records.with_files(connection, rows), following
 
 
 async def locked(connection: AsyncConnection, job_id: str) -> RowMapping | None:
@@ -258,15 +258,6 @@ async def _place(connection: AsyncConnection, job: Job) -> int | None:
     ahead = or_(jobs.c.priority_rank < rank, and_(jobs.c.priority_rank == rank, earlier))
     query = select(func.count()).where(waiting_in_line(), ahead)
     return int((await connection.execute(query)).scalar_one()) + 1
-
-
-def _newest_first(owner_id: str, limit: int, cursor: str | None) -> Select[tuple[object, ...]]:
-    query = select(jobs).where(jobs.c.owner_id == owner_id)
-    if cursor is not None:
-        after = cursors.decode(cursor)
-        older = or_(jobs.c.created_at < after.created_at, jobs.c.job_id < after.row_id)
-        query = query.where(jobs.c.created_at <= after.created_at, older)
-    return query.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc()).limit(limit + 1)
 
 
 def _missing(job_id: str) -> Missing:

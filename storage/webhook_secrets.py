@@ -14,12 +14,11 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
-from storage import cursors
-from storage.cursors import Position
 from storage.database import Database
 from storage.errors import Missing
 from storage.ids import new_id
 from storage.owners import hold_owner
+from storage.paging import read_page
 from storage.tables import webhook_secrets
 
 PREFIX = "whsec_"
@@ -78,16 +77,17 @@ class WebhookSecrets:
     ) -> tuple[list[WebhookSecret], str | None]:
         """The owner's, revoked ones too, the oldest first, and the cursor of the next page; never the secrets."""
         query = select(*(webhook_secrets.c[name] for name in _SHOWN)).where(webhook_secrets.c.owner_id == owner_id)
-        if cursor is not None:
-            after = cursors.decode(cursor)
-            newer = or_(webhook_secrets.c.created_at > after.created_at, webhook_secrets.c.secret_id > after.row_id)
-            query = query.where(webhook_secrets.c.created_at >= after.created_at, newer)
-        query = query.order_by(webhook_secrets.c.created_at, webhook_secrets.c.secret_id)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(query.limit(cursors.checked_limit(limit) + 1))).mappings().all()
-        found = [WebhookSecret(**row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return found, cursors.encode(Position(found[-1].created_at, found[-1].secret_id)) if more else None
+            rows, following = await read_page(
+                connection,
+                query,
+                webhook_secrets.c.created_at,
+                webhook_secrets.c.secret_id,
+                limit=limit,
+                cursor=cursor,
+                oldest_first=True,
+            )
+        return [WebhookSecret(**row) for row in rows], following
 
     async def revoke(self, owner_id: str, secret_id: str) -> None:
         """Sign nothing with it from now on; again: nothing. Missing(secret_not_found)."""

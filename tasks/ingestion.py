@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 import structlog
-from prefect import State, Task, task
+from prefect import Task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
-from prefect.tasks import exponential_backoff
 
 from orchestration.handover import asked_to_leave
 from pipeline.handback import settle_ended
@@ -21,6 +18,7 @@ from pipeline.runtime import Runtime
 from pipeline.source import LeavingSource, Source
 from speech.errors import SpeechError, UnexpectedError
 from speech.ingestion import RunStatus
+from tasks.retrying import as_task
 from tasks.work import StepFailed
 
 log = structlog.get_logger(__name__)
@@ -75,30 +73,11 @@ class SourceWork:
         raise StepFailed(self.failure.code, self.failure.retryable)
 
 
-def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Whether the step failed in a way that may pass by itself."""
-    try:
-        state.result()
-    except StepFailed as failure:
-        return failure.retryable
-    except LeavingSource:
-        return False
-    return False
-
-
 def step(name: str) -> Callable[[Callable[P, None]], Task[P, None]]:
     """Make a function a task: its name in Prefect."""
 
     def made(function: Callable[P, None]) -> Task[P, None]:
-        return task(
-            name=name,
-            persist_result=False,
-            cache_policy=NO_CACHE,
-            retries=RETRIES,
-            retry_delay_seconds=exponential_backoff(backoff_factor=1),
-            retry_jitter_factor=0.5,
-            retry_condition_fn=worth_another_try,
-        )(function)
+        return as_task(name, function, RETRIES)
 
     return made
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
-from prefect import State, Task, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
-from prefect.tasks import exponential_backoff
+from prefect import Task
 
 from engine.slots import standing
 from pipeline.assemble import assemble as assemble_transcript
@@ -23,23 +19,12 @@ from pipeline.observer import go_on
 from pipeline.prepare import prepare as prepare_recording
 from pipeline.recognise import recognise as recognise_recording
 from pipeline.render import keep_transcript, render_early, with_stages
-from speech.errors import SpeechError
 from speech.jobs import Stage
-from tasks.work import FileWork, StepFailed
+from tasks.retrying import as_task
+from tasks.work import FileWork
 
 RETRIES = 3
 HOURS = 3600.0
-
-
-def worth_another_try(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
-    """Whether the step failed in a way that may pass by itself."""
-    try:
-        state.result()
-    except StepFailed as failure:
-        return failure.retryable
-    except SpeechError:  # cancelled, or superseded
-        return False
-    return False
 
 
 def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Task[[FileWork], None]]:
@@ -55,15 +40,7 @@ def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Ta
             with work.discreetly(), work.observer.deadline(seconds):
                 function(work)
 
-        return task(
-            name=name,
-            persist_result=False,
-            cache_policy=NO_CACHE,
-            retries=RETRIES,
-            retry_delay_seconds=exponential_backoff(backoff_factor=1),
-            retry_jitter_factor=0.5,
-            retry_condition_fn=worth_another_try,
-        )(guarded)
+        return as_task(name, guarded, RETRIES)
 
     return made
 
