@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import create_app
 from api.principal import is_loopback
+from orchestration.settling import settle_memory
 from speech.errors import SpeechError
 from speech.settings import Settings
 from storage.store import Store
@@ -82,6 +83,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
+        settle_memory()
         if self.started and self._ready is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -17,9 +17,9 @@ from remote.guard import check as check_url
 from speech.clock import now
 from speech.errors import UrlRefused
 from speech.formats import UnknownFormat, resolve
-from speech.jobs import Job
 from speech.options import DEFAULT_WEBHOOK_EVENTS, TranscribeRequest, not_offered_yet
 from storage.errors import Missing
+from storage.jobs import PlacedJob
 
 LONGEST_WAIT = timedelta(days=366)
 """How far ahead `not_before` may be."""
@@ -130,8 +130,8 @@ def _check_urls(request: TranscribeRequest, parts: Parts) -> None:
         raise UrlsRefused(errors[0].message, errors)
 
 
-async def create_job(parts: Parts, owner_id: str, request: TranscribeRequest, job_id: str) -> Job:
-    """Store the job, and the order to run it.
+async def create_job(parts: Parts, owner_id: str, request: TranscribeRequest, job_id: str) -> PlacedJob:
+    """Store the job, and the order to run it; the job with its place in the queue.
 
     Raises:
         FilesMissing: naming the files that the owner does not have.
@@ -140,7 +140,7 @@ async def create_job(parts: Parts, owner_id: str, request: TranscribeRequest, jo
     """
     most = parts.settings.max_queued_jobs
     try:
-        return await parts.store.jobs.create(owner_id, request, max_unfinished=most, job_id=job_id)
+        return await parts.store.jobs.create_placed(owner_id, request, max_unfinished=most, job_id=job_id)
     except Missing as error:
         if error.code != FilesMissing.code:
             raise

@@ -27,6 +27,7 @@ from orchestration.events import listen, run_events
 from orchestration.internals import flow_run_id_of_event
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
+from orchestration.settling import settle_memory
 from speech.pools import Routing
 from speech.settings import Settings
 from storage.store import Store
@@ -61,6 +62,7 @@ async def run_control(
     Outages of Prefect and of the database are borne.
     """
     store = Store.open(settings)
+    settle_memory()
     standing = asyncio.create_task(Candidate(settings, store, deployment, ingests).stand_by())
     try:
         await stop.wait()

@@ -29,10 +29,12 @@ def main(port: int) -> None:
 
     from orchestration.internals import begin_immediately, server_app
     from orchestration.precedence import BOOKKEEPING_NICENESS, step_back
+    from orchestration.settling import settle_memory
 
     step_back(BOOKKEEPING_NICENESS)
     begin_immediately()
     app = server_app()(final=True)
+    settle_memory()
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=3)
 
 

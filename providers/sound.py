@@ -16,7 +16,6 @@ STEADY_DECIBELS = 3.0
 """Swing of the level, 10th to 95th percentile, below which a sound is steady."""
 _FRAME = SAMPLE_RATE // 40
 _FEWEST_FRAMES = 20
-_EMPHASIS = 0.97
 _FLOOR = 1e-7
 
 
@@ -29,7 +28,7 @@ def may_be_speech(samples: Samples) -> bool:
 
 def _swing(samples: Samples) -> float:
     """How far the level of the audio swings, in dB; rumble is taken out first, since it swings without speech."""
-    bright = samples[1:] - _EMPHASIS * samples[:-1]
+    bright = np.diff(samples)
     frames = bright[: bright.size // _FRAME * _FRAME].reshape(-1, _FRAME)
     levels = 20 * np.log10(np.sqrt(np.square(frames).mean(axis=1)) + _FLOOR)
     low, high = np.percentile(levels, (10, 95))

@@ -39,7 +39,7 @@ def listen(
     """
     found, info = _start(model, samples, options, parameters)
     languages = _Languages(model.model.heard_languages, info.language, parameters)
-    reader = SegmentReader(samples, options.word_timestamps)
+    reader = SegmentReader(samples)
     kept: list[Segment] = []
     for heard in found:
         language = languages.of(heard)

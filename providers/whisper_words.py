@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment as Heard
     from faster_whisper.transcribe import Word as HeardWord
 
-DOUBTFUL = 0.5
-"""Probability of no speech from which a segment of marks alone is noise."""
 NEIGHBOURHOOD = 1.0
 """Seconds around a segment in which there must be sound that may be speech: the engine's times are not exact."""
 
@@ -23,16 +21,17 @@ NEIGHBOURHOOD = 1.0
 class SegmentReader:
     """Turns the segments of one recognition into ours, in order: each starts no earlier than the last one ended."""
 
-    def __init__(self, samples: Samples, word_timestamps: bool) -> None:
+    def __init__(self, samples: Samples) -> None:
         self._samples = samples
         self._duration = samples.size / SAMPLE_RATE
-        self._word_timestamps = word_timestamps
         self._end = 0.0
-        self._unworded = 0
 
     def read(self, heard: Heard, language: str | None) -> Segment | None:
-        """The segment, or None when it holds no words: nothing was said, or its marks went to a neighbour's word."""
-        if not self._spoken(heard) or self._taken(heard):
+        """The segment, or None when nothing was said.
+
+        Marks alone are no words: noise is written so, or faster-whisper gave a word's marks a segment of their own.
+        """
+        if not any(sign.isalnum() for sign in heard.text) or not self._spoken(heard):
             return None
         segment = Segment(
             start=self._after(heard.start),
@@ -49,19 +48,8 @@ class SegmentReader:
         return whole[0]
 
     def _spoken(self, heard: Heard) -> bool:
-        if heard.no_speech_prob >= DOUBTFUL and not any(sign.isalnum() for sign in heard.text):
-            return False
         start = int(max(0.0, heard.start - NEIGHBOURHOOD) * SAMPLE_RATE)
         return may_be_speech(self._samples[start : int((heard.end + NEIGHBOURHOOD) * SAMPLE_RATE)])
-
-    def _taken(self, heard: Heard) -> bool:
-        """Whether the text of a segment without words was merged into words of its neighbours.
-
-        faster-whisper gives punctuation to the word before or after it, also across segments.
-        """
-        if not self._word_timestamps or heard.words:
-            return False
-        return not any(sign.isalnum() for sign in heard.text)
 
     def _words(self, heard: Sequence[HeardWord]) -> list[Word]:
         words: list[Word] = []

@@ -65,6 +65,12 @@ class Jobs:
 
         With a ``job_id`` given (see Idempotency), a job that it already names is returned as it is.
         """
+        return (await self.create_placed(owner_id, request, max_unfinished=max_unfinished, job_id=job_id)).job
+
+    async def create_placed(
+        self, owner_id: str, request: TranscribeRequest, *, max_unfinished: int, job_id: str | None = None
+    ) -> PlacedJob:
+        """The same, with the job's place in the queue, in the one transaction that there is."""
         chosen = job_id or new_id()
         async with self._database.writing() as connection:
             if job_id is None or await _find(connection, owner_id, job_id) is None:
@@ -76,8 +82,10 @@ class Jobs:
                     job_id=chosen,
                     results_kept=self._results_kept,
                 )
-                return await note(connection, chosen)
-            return await _read(connection, owner_id, chosen)
+                job = await note(connection, chosen)
+            else:
+                job = await _read(connection, owner_id, chosen)
+            return PlacedJob(job, await _place(connection, job))
 
     async def get(self, owner_id: str, job_id: str) -> Job:
         """The job; Missing(job_not_found)."""

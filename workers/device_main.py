@@ -22,6 +22,7 @@ import structlog
 from prefect.client.schemas.objects import FlowRun
 
 from orchestration.precedence import step_back
+from orchestration.settling import settle_memory
 from pipeline.runtime import Runtime
 from speech.logs import configure, route_foreign_loggers
 from tasks.current import use
@@ -73,6 +74,7 @@ class House:
     def serve(self) -> None:
         """Run what comes until the worker is gone; then leave, without waiting for runs that still go on."""
         _import_ahead()
+        settle_memory()
         device = self.runtime.engine.device
         self.wire.send(Ready(f"{device.kind} ({device.compute_type})"))
         preload(self.runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -48,7 +48,8 @@ class Dispatcher:
     store: Store
     pool: str
     worker_id: str
-    queues: tuple[str, ...]
+    queues: Callable[[], tuple[str, ...]]
+    """Which ones, at present."""
     places: Places
     suspects: Places | None = None
     affinity: Affinity | None = None
@@ -77,7 +78,7 @@ class Dispatcher:
     async def take(self) -> int:
         """Claim as many due runs as there is room for, and start them; how many."""
         room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
-        if room.ordinary + room.suspects <= 0:
+        if room.ordinary + room.suspects <= 0 or not self.queues():
             return 0
         limit = room.ordinary + room.suspects + LOOKED_AT
         while True:
@@ -140,7 +141,7 @@ class Dispatcher:
             "POST",
             "/work_pools/{name}/get_scheduled_flow_runs",
             path_params={"name": self.pool},
-            json={"limit": limit, "scheduled_before": now().isoformat(), "work_queue_names": list(self.queues)},
+            json={"limit": limit, "scheduled_before": now().isoformat(), "work_queue_names": list(self.queues())},
         )
         return [WorkerFlowRunResponse.model_validate(entry).flow_run for entry in response.json()]
 

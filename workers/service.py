@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID, uuid4
 
 import structlog
@@ -19,6 +20,7 @@ from orchestration.client import open_client
 from orchestration.events import listen, run_events
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
+from orchestration.settling import settle_memory
 from speech.settings import Settings
 from storage.store import Store
 from workers.affinity import Affinity
@@ -27,6 +29,7 @@ from workers.cancelling import Enforcer
 from workers.chores import QUEUES, ThreadPlaces
 from workers.devices import DevicePlaces, KeptDevice, device_environments
 from workers.dispatch import Dispatcher
+from workers.queues import ServedQueues
 from workers.suspects import SuspectPlace
 from workers.threads import RunThreads
 
@@ -93,24 +96,25 @@ class PoolService:
             starting = await held.enter_async_context(beside(self.devices.open()))
             if await self._find_pool(client, store, stop):
                 await starting
+                settle_memory()
                 await self._serve(client, store, stop)
 
     async def _serve(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> None:
         affinity = Affinity(store, self.worker_id, self.settings.work_pool, self.settings.model_idle_seconds)
         leaving = asyncio.Event()
-        pool, (urgent, chores) = self.settings.work_pool, await self._queues(client)
+        pool = self.settings.work_pool
+        queues = ServedQueues(client, pool, self.queues)
         jobs = Dispatcher(
-            client, store, pool, self.worker_id, urgent, self.devices, self.suspect, affinity, leaving=leaving
+            client, store, pool, self.worker_id, queues.of_jobs, self.devices, self.suspect, affinity, leaving=leaving
         )
-        dispatchers = [jobs] if urgent else []
-        for queue in chores:
-            places = self.chores[queue]
-            dispatchers.append(
-                Dispatcher(client, store, pool, self.worker_id, (queue,), places, leaving=leaving, wake=asyncio.Event())
-            )
+        dispatchers = [jobs]
+        for queue, places in self.chores.items():
+            served = partial(queues.of_chores, queue)
+            dispatchers.append(Dispatcher(client, store, pool, self.worker_id, served, places, leaving=leaving))
+        wake = partial(_wake, dispatchers)
         enforcer = Enforcer(store, jobs, self.settings.cancel_grace_seconds, (self.devices, self.suspect))
         async with self._heart(store, affinity), AsyncExitStack() as held:
-            for work in (self._tell_prefect(client), self._listen(dispatchers), enforcer.watch()):
+            for work in (self._tell_prefect(client), queues.watch(wake), self._listen(wake), enforcer.watch()):
                 await held.enter_async_context(beside(work))
             log.info("worker serves", worker=self.name, pool=pool, slots=self.devices.count)
             serving = [asyncio.create_task(dispatcher.serve(stop)) for dispatcher in dispatchers]
@@ -123,10 +127,8 @@ class PoolService:
         self, dispatchers: list[Dispatcher], serving: list[asyncio.Task[None]], leaving: asyncio.Event
     ) -> None:
         log.info("worker leaves", worker=self.name, busy=len(self.devices.runs))
-        for dispatcher in dispatchers:
-            dispatcher.wake.set()
-        if serving:
-            await asyncio.wait(serving, timeout=CLAIM_SECONDS)
+        _wake(dispatchers)
+        await asyncio.wait(serving, timeout=CLAIM_SECONDS)
         for task in serving:
             await end(task)
         settled = asyncio.gather(*(dispatcher.settle() for dispatcher in dispatchers))
@@ -151,12 +153,8 @@ class PoolService:
         finally:
             await heart.stop()
 
-    async def _listen(self, dispatchers: list[Dispatcher]) -> None:
-        def heard(_event: object) -> None:
-            for dispatcher in dispatchers:
-                dispatcher.wake.set()
-
-        await listen(self.settings, run_events("Scheduled", work_pool=self.settings.work_pool), heard)
+    async def _listen(self, wake: Callable[[], None]) -> None:
+        await listen(self.settings, run_events("Scheduled", work_pool=self.settings.work_pool), lambda _event: wake())
 
     async def _tell_prefect(self, client: PrefectClient) -> None:
         outage = Outage("Prefect")
@@ -167,13 +165,6 @@ class PoolService:
             except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
                 outage.met(reason)
             await asyncio.sleep(PREFECT_BEAT_SECONDS)
-
-    async def _queues(self, client: PrefectClient) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The queues to serve: those of jobs, which go to devices, and those of chores."""
-        found = await client.read_work_queues(work_pool_name=self.settings.work_pool)
-        served = [queue.name for queue in found if not self.queues or queue.name in self.queues]
-        jobs = tuple(name for name in served if name not in QUEUES)
-        return jobs, tuple(name for name in served if name in QUEUES)
 
     async def _find_pool(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> bool:
         """Wait for the pool and check it; False when the worker was stopped before it was there."""
@@ -193,6 +184,11 @@ class PoolService:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
         return False
+
+
+def _wake(dispatchers: Iterable[Dispatcher]) -> None:
+    for dispatcher in dispatchers:
+        dispatcher.wake.set()
 
 
 def _check_type(pool: str, found: str) -> None:

@@ -20,6 +20,7 @@ from api.schemas import AcceptedView, JobList, JobView
 from api.submission import checked_request, create_job
 from api.views import job_view, links_of
 from speech.jobs import Job, JobStatus
+from storage.jobs import PlacedJob
 
 router = APIRouter(tags=["jobs"])
 
@@ -96,8 +97,8 @@ async def transcribe(request: Request, parts: App, caller: Caller, idempotency_k
     return answer.response({"Location": json.loads(answer.body)["links"]["self"]})
 
 
-async def _accepted(parts: Parts, job: Job) -> Answer:
-    position = await parts.store.jobs.queue_position(job)
+async def _accepted(parts: Parts, placed: PlacedJob) -> Answer:
+    job = placed.job
     waiting = await parts.freshness.silent_since() is not None
     message = (
         "Accepted. The orchestrator (Prefect) is not being reached now: the job runs as soon as it is back."
@@ -109,7 +110,7 @@ async def _accepted(parts: Parts, job: Job) -> Answer:
         status=job.status,
         message=message,
         files_count=len(job.files),
-        queue_position=position,
+        queue_position=placed.queue_position,
         links=links_of(job.job_id),
     )
     return Answer.of(view, 202)

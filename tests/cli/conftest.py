@@ -40,15 +40,21 @@ def woa(variables: dict[str, str], tmp_path: Path) -> Woa:
     """Run ``woa`` with some arguments; what it printed, and how it ended."""
 
     def run(*arguments: str, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
-            env={**variables, **(more or {})},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
+        command = [sys.executable, "-m", "cli.main", *arguments]
+        try:
+            return subprocess.run(
+                command,
+                env={**variables, **(more or {})},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=300,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            log = tmp_path / "data" / "serve.log"
+            said = log.read_text(errors="replace")[-20_000:] if log.is_file() else "none"
+            pytest.fail(f"{command} went on for {late.timeout} s; the end of its server's log:\n{said}")
 
     return run

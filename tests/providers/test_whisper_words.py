@@ -38,8 +38,8 @@ class Heard:
     no_speech_prob: float = 0.01
 
 
-def _read(*heard: Heard, words: bool = True) -> list[Segment | None]:
-    reader = SegmentReader(SAMPLES, words)
+def _read(*heard: Heard) -> list[Segment | None]:
+    reader = SegmentReader(SAMPLES)
     return [reader.read(one, "en") for one in heard]  # type: ignore[arg-type]
 
 
@@ -106,7 +106,7 @@ def test_words_without_length_stay() -> None:
 
 
 def test_text_without_words_stays() -> None:
-    (segment,) = _read(Heard(" only text ", words=None), words=False)
+    (segment,) = _read(Heard(" only text ", words=None))
     assert segment is not None
     assert (segment.text, segment.words) == ("only text", ())
     (untimed,) = _read(Heard(" only text ", words=[]))
@@ -125,19 +125,28 @@ def test_segments_without_text_are_none(text: str) -> None:
     assert _read(Heard(text, words=[])) == [None]
 
 
-def test_marks_heard_in_what_is_likely_no_speech_are_noise() -> None:
-    assert _read(Heard(" . . .", no_speech_prob=0.9, words=_words(" .", " .", " ."))) == [None]
-    (kept,) = _read(Heard(" ...", no_speech_prob=0.1, words=_words(" ...")))
+@pytest.mark.parametrize("no_speech_prob", [0.1, 0.9])
+@pytest.mark.parametrize("word_timestamps", [True, False])
+@pytest.mark.parametrize("text", [" . .", " ...", " \u266a\u266a", " \u3002", " - "])
+def test_marks_alone_are_no_words(text: str, word_timestamps: bool, no_speech_prob: float) -> None:
+    heard = Heard(text, no_speech_prob=no_speech_prob, words=_words(text) if word_timestamps else None)
+    assert _read(heard) == [None]
+
+
+@pytest.mark.parametrize("text", [" \u0939\u093e\u0901", " \u3042", " 100 %", " \u00e9!"])
+def test_letters_and_figures_of_any_script_are_words(text: str) -> None:
+    (kept,) = _read(Heard(text, words=_words(text)))
     assert kept is not None
+    assert kept.text == text.strip()
 
 
 def test_words_whose_times_are_a_little_off_stay() -> None:
     samples = np.concatenate([np.zeros(3 * SAMPLE_RATE, np.float32), SAMPLES])
-    reader = SegmentReader(samples, True)
+    reader = SegmentReader(samples)
     assert reader.read(_segment(" yes", start=1.5), "en") is not None  # type: ignore[arg-type]
-    assert SegmentReader(samples, True).read(_segment(" yes", start=0.5), "en") is None  # type: ignore[arg-type]
+    assert SegmentReader(samples).read(_segment(" yes", start=0.5), "en") is None  # type: ignore[arg-type]
 
 
 def test_words_heard_in_silence_are_none() -> None:
-    silent = SegmentReader(np.zeros(20 * SAMPLE_RATE, np.float32), True)
+    silent = SegmentReader(np.zeros(20 * SAMPLE_RATE, np.float32))
     assert silent.read(_segment(" Thank", " you."), "en") is None  # type: ignore[arg-type]

@@ -1,0 +1,54 @@
+"""The queues of a pool that a worker serves: those of jobs, which go to devices, and those of chores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prefect.client.orchestration import PrefectClient
+
+from orchestration.outages import Outage
+from workers.chores import QUEUES
+
+LOOK_SECONDS = 3.0
+
+
+@dataclass
+class ServedQueues:
+    """All of the pool's, or of those that are named.
+
+    They are looked at again and again: a pool is there a moment before its queues are, and operators add some.
+    """
+
+    client: PrefectClient
+    pool: str
+    named: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+
+    def of_jobs(self) -> tuple[str, ...]:
+        """Those whose runs go to devices; none when there are none yet."""
+        return tuple(name for name in self.present if name not in QUEUES)
+
+    def of_chores(self, name: str) -> tuple[str, ...]:
+        """That queue of chores; none when the pool does not have it, or this worker does not serve it."""
+        return (name,) if name in self.present else ()
+
+    async def look(self) -> bool:
+        """Read them anew; whether they are others than before."""
+        found = await self.client.read_work_queues(work_pool_name=self.pool)
+        before = self.present
+        self.present = tuple(queue.name for queue in found if not self.named or queue.name in self.named)
+        return self.present != before
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Look for ever, and call ``changed`` when they are others. Outages are borne."""
+        outage = Outage("Prefect")
+        while True:
+            try:
+                if await self.look():
+                    changed()
+                outage.over()
+            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
+                outage.met(reason)
+            await asyncio.sleep(LOOK_SECONDS)
