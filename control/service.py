@@ -50,6 +50,7 @@ DELIVER_SECONDS = 0.5
 INGEST_SECONDS = 2.0
 SCHEDULE_SECONDS = 5.0
 COLLECT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 WAKE_SECONDS = 1.0
 
@@ -154,6 +155,7 @@ class Office:
         """Do all of it, until cancelled."""
         async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
             group.create_task(_again(self._collect, "the database or the storage of files", COLLECT_SECONDS))
+            group.create_task(_again(self.store.database.checkpoint, "the database", CHECKPOINT_SECONDS))
             routing = Routing.from_settings(self.settings)
             for pool in routing.pools:
                 await self._find_pool(client, pool)

@@ -4,6 +4,8 @@ SQLite runs in WAL mode. Writers of one process queue for one connection and sta
 that no transaction finds out in its middle that it may not write; writers of other processes are waited for by
 SQLite's busy handler. Readers have connections of their own, see a snapshot and never take the write lock.
 ``synchronous=FULL`` makes a commit wait for the disk, some milliseconds: what was accepted survives a power loss.
+To bring the log home into the database's file takes ten times as long: control does it in the background, so that
+nobody's commit has to.
 Errors name the statement and not what was bound to it, which may be a prompt or a URL with a secret.
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,10 @@ from storage.sqlite_driver import OneHopConnection
 BUSY_SECONDS = 30
 """How long a writer waits for the writers of other processes."""
 READERS = 4
+LOG_PAGES = 10_000
+"""Length of SQLite's log at which a commit brings it home after all, for want of anybody who does so before."""
+LONG_LOG = 4 * 1024 * 1024
+"""Bytes of SQLite's log that are worth bringing home."""
 
 
 class Database:
@@ -92,6 +98,11 @@ class Database:
         except (OSError, DBAPIError) as error:
             raise self._unusable(error) from error
 
+    async def checkpoint(self) -> None:
+        """Bring SQLite's log home into the database's file when it is long, in nobody's way."""
+        if self.path is not None:
+            await asyncio.to_thread(_checkpoint, self.path)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._writer.dispose()
@@ -133,6 +144,14 @@ def _prepare_file(path: Path) -> None:
             connection.close()
 
 
+def _checkpoint(path: Path) -> None:
+    log = Path(f"{path}-wal")
+    if not log.exists() or log.stat().st_size < LONG_LOG:
+        return
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
     path = Path(url.database or "")
     engine = create_async_engine(
@@ -144,7 +163,8 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
         async_creator=lambda: OneHopConnection(path, BUSY_SECONDS, reads=not writes),
     )
     # What is deleted is overwritten, whatever the library was built to do.
-    pragmas = ["foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON"] + ([] if writes else ["query_only=ON"])
+    pragmas = ["foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON", f"wal_autocheckpoint={LOG_PAGES}"]
+    pragmas += [] if writes else ["query_only=ON"]
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:

@@ -22,7 +22,7 @@ from speech.errors import SpeechError
 from speech.settings import Settings
 from storage import errors, schema
 from storage.cursors import Position, decode, encode
-from storage.database import Database
+from storage.database import LONG_LOG, Database
 from storage.errors import BlobMissing, DatabaseUnusable, Missing
 from storage.ids import new_id
 from storage.store import Store
@@ -102,6 +102,23 @@ async def test_what_is_accepted_waits_for_the_disk(sqlite_settings: Settings) ->
     assert levels == [2, 1, 2]
     async with store.database.reading() as connection:
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one() == "wal"
+    await store.close()
+
+
+async def test_a_long_log_is_brought_home_by_whoever_is_asked_to_and_by_no_commit(sqlite_settings: Settings) -> None:
+    store = Store.open(sqlite_settings)
+    await store.migrate()
+    path = store.database.path
+    assert path is not None
+    log, before = Path(f"{path}-wal"), path.stat().st_size
+    await store.database.checkpoint()  # short: not worth it
+    while log.stat().st_size < LONG_LOG:
+        async with store.database.writing(durable=False) as connection:
+            values = [{"owner_id": new_id(), "created_at": now()} for _ in range(1000)]
+            await connection.execute(insert(owners), values)
+    assert path.stat().st_size == before
+    await store.database.checkpoint()
+    assert path.stat().st_size > before
     await store.close()
 
 
