@@ -66,7 +66,7 @@ def run(
         pass_fds=files,
         env=_ENVIRONMENT,
         cwd="/",
-        start_new_session=True,
+        process_group=0,
     )
     try:
         voice = _Voice(heard)

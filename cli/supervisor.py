@@ -168,7 +168,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             env=dict(part.environment or environment),
             cwd=part.folder,
-            start_new_session=True,
+            process_group=0,
             limit=LINE_BYTES,
         )
         said_ready = asyncio.Event()

@@ -135,7 +135,7 @@ async def _spawn(settings: Settings, port: int, ui_url: str, log: Path) -> async
             cwd=home(settings),
             env=server_environment(settings, port, ui_url),
             # Ctrl-C goes to everybody on the terminal; the server must outlive those who still talk to it.
-            start_new_session=True,
+            process_group=0,
         )
 
 

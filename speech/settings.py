@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     )
     worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_niceness: int = Field(
-        10, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
+        6, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
     )
     worker_hang_seconds: float = Field(
         60, gt=0, description="Seconds without a sign of life after which a device process is killed."

@@ -193,7 +193,7 @@ async def _spawn(descriptor: int, environment: Mapping[str, str]) -> asyncio.sub
         stdin=asyncio.subprocess.DEVNULL,
         pass_fds=(descriptor,),
         env={**os.environ, "PYTHONPATH": path, **environment},
-        start_new_session=True,
+        process_group=0,
     )
 
 

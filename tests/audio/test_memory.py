@@ -29,7 +29,6 @@ class Peak:
 
     def __enter__(self) -> Peak:
         self._process = psutil.Process()
-        self._command = self._process.cmdline()
         self.before = self._process.memory_info().rss
         self.own, self.childs = self.before, 0
         self._over = threading.Event()
@@ -50,8 +49,8 @@ class Peak:
             self.own = max(self.own, self._process.memory_info().rss)
             for child in self._process.children():
                 try:
-                    # Between fork and exec a child shares, and seems to have, all memory of its parent.
-                    if child.cmdline() != self._command:
+                    # Before it is the decoder, a child shares, and seems to have, all memory of its parent.
+                    if "-I" in child.cmdline():
                         self.childs = max(self.childs, child.memory_info().rss)
                 except psutil.NoSuchProcess:
                     continue
