@@ -18,6 +18,7 @@ from prefect.events import Event
 from control.deliveries import Dispatch
 from control.ingests import IngestDesk
 from control.outbox import Outbox
+from control.parts import PartDesk
 from control.reading import RunReader
 from control.reconciler import Reconciler
 from control.watcher import Watcher
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 DEPLOYMENT = "transcribe/transcribe"
 DELIVER = "deliver/deliver"
+PART = "transcribe-part/part"
 INGESTS = "ingest/ingest"
 LEASE = "control"
 LEASE_SECONDS = 5.0
@@ -47,6 +49,7 @@ HINT_SECONDS = 0.1
 """For which hints are gathered, so that a burst of events costs a few reads."""
 PAGE_SECONDS = 10.0
 DELIVER_SECONDS = 0.5
+PART_SECONDS = 0.8
 INGEST_SECONDS = 2.0
 SCHEDULE_SECONDS = 5.0
 COLLECT_SECONDS = 60.0
@@ -150,6 +153,7 @@ class Office:
     deployment: str
     deliver: str = DELIVER
     ingests: str = INGESTS
+    part: str = PART
 
     async def work(self) -> None:
         """Do all of it, until cancelled."""
@@ -160,7 +164,9 @@ class Office:
             for pool in routing.pools:
                 await self._find_pool(client, pool)
             outbox = Outbox(client, self.store, self.deployment, routing)
-            watcher = Watcher(RunReader(client, routing.pools), self.store)
+            reader = RunReader(client, routing.pools)
+            watcher = Watcher(reader, self.store)
+            parts = PartDesk(client, self.store, reader, routing, self.part)
             dispatch = Dispatch(client, self.store, self.deliver)
             reconciler = Reconciler(client, self.store)
             ingests = IngestDesk(client, self.store, self.ingests, self.settings.work_pool)
@@ -190,6 +196,7 @@ class Office:
 
             group.create_task(self._send(outbox))
             group.create_task(_again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
+            group.create_task(_again(parts.attend, f"Prefect, or its deployment {self.part}", PART_SECONDS))
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from pipeline.runtime import Runtime
+from speech.clock import now
 from speech.errors import JobTimedOut, SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
@@ -31,13 +32,19 @@ def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:
 
     The attempt's time runs from here; files that it does not reach fail.
     """
-    until = time.monotonic() + (attempt.job.request.timeout or math.inf)
+    until = time.monotonic() + min(attempt.job.request.timeout or math.inf, _left_by_parts(runtime, attempt))
     for file in attempt.job.files:
         if file.status is FileStatus.COMPLETED:
             continue
         work = FileWork(runtime, attempt, file, until)
         if not work.out_of_time():
             yield work
+
+
+def _left_by_parts(runtime: Runtime, attempt: Attempt) -> float:
+    """The seconds that are left of the attempt that shared out its work to parts: waiting for them counts."""
+    deadline = runtime.wait(runtime.store.parts.deadline(attempt.job.job_id, attempt.job.submission))
+    return math.inf if deadline is None else (deadline - now()).total_seconds()
 
 
 def conclude(runtime: Runtime, attempt: Attempt) -> str | None:

@@ -11,9 +11,12 @@ from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.attempt import begin, conclude, give_up, unfinished
 from orchestration.handover import asked_to_leave, let_go, postpone
+from pipeline.runtime import Runtime
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.logs import about
+from storage.attempts import Attempt
 from tasks.current import current
+from tasks.parts import share_out, wait_for_parts
 from tasks.steps import assemble, fetch, prepare, recognise, render
 from tasks.work import FileWork, MustWait
 
@@ -22,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 @flow(name="transcribe", persist_result=False, validate_parameters=False, log_prints=False)
 def transcribe(job_id: str, submission: int) -> State[Any]:
-    """Run a job: fetch → prepare → transcribe → assemble → render, each file by itself.
+    """Run a job: fetch → prepare → transcribe → assemble → render, each file by itself, a long one in parts.
 
     Prefect sees the two ids and, of a failure, its code. The job completes when at least one file did.
     """
@@ -42,12 +45,19 @@ def transcribe(job_id: str, submission: int) -> State[Any]:
 def run(job_id: str, submission: int) -> State[Any]:
     """One attempt, from its beginning to the state that it ends in."""
     runtime = current()
-    attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
+    try:
+        wait_for_parts(runtime, job_id, submission)
+        attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
+        return see_through(runtime, attempt)
+    except MustWait as reason:
+        postpone(reason.seconds, reason.why)
+
+
+def see_through(runtime: Runtime, attempt: Attempt) -> State[Any]:
+    """Go through the files, and say how the attempt ended."""
     try:
         for work in unfinished(runtime, attempt):
             transcribe_file(work)
-    except MustWait as reason:
-        postpone(reason.seconds, "The provider asks to wait.")
     except JobCancelled:
         if asked_to_leave():
             let_go("The worker is leaving; the run goes back to the queue.")
@@ -63,6 +73,7 @@ def transcribe_file(work: FileWork) -> None:
         fetch(work)
         with work.opened():
             prepare(work)
+            share_out(work)
             recognise(work)
             assemble(work)
             render(work)

@@ -77,6 +77,24 @@ async def requeue(
         return
 
 
+async def hasten(client: PrefectClient, run_id: UUID) -> bool:
+    """Make a run due that waits for its time; False when it is at work, and will perhaps wait after that."""
+    try:
+        run = await client.read_flow_run(run_id)
+        if run.state is None or run.state.type in ENDED:
+            return True
+        if run.state.type is not StateType.SCHEDULED:
+            return False
+        due_at = run.state.state_details.scheduled_time
+        if due_at is None or due_at <= now():
+            return True
+        state: State = AwaitingRetry(message="What it waited for is there.", scheduled_time=now())
+        answer = await client.set_flow_run_state(run_id, state)
+    except ObjectNotFound:
+        return True
+    return answer.status is SetStateStatus.ACCEPT
+
+
 async def _put_back(client: PrefectClient, run_id: UUID, seen: StateType | None, state: State) -> None:
     """Make a run wait again, unless it was cancelled or ended since it was ``seen``."""
     answer = await client.set_flow_run_state(run_id, state, force=seen is StateType.CRASHED)

@@ -9,7 +9,7 @@ from audio.limits import Limits
 from pipeline.assemble import assemble
 from pipeline.observer import Observer, Unobserved
 from pipeline.prepare import prepare
-from pipeline.recognise import recognise
+from pipeline.recognise import Recognising
 from pipeline.recording import Recording
 from pipeline.runtime import Runtime
 from pipeline.steps import NoSteps
@@ -42,7 +42,7 @@ def transcribe_file(
                 recording, request.vad, runtime.settings.piece_seconds, runtime.voice_activity, steps, watching
             )
         with clock.stage("transcribe"):
-            recognised = recognise(recording, prepared, recogniser, options, steps, watching)
+            recognised = Recognising(recording, prepared, recogniser, steps, watching).all(options)
         return assemble(recording, prepared, recognised, stages=clock.seconds)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -49,36 +49,53 @@ _SHAPE = TypeAdapter(Recognition)
 _ASKED = ("language", "task", "word_timestamps", "initial_prompt", "hotwords")
 
 
-def recognise(
-    recording: Recording,
-    prepared: Prepared,
-    recogniser: Recogniser,
-    options: RecognitionOptions,
-    steps: StepStore,
-    observer: Observer,
-) -> Recognised:
-    """Recognise all pieces; those that were finished before are not recognised again.
+@dataclass(frozen=True, slots=True)
+class Recognising:
+    """A recording that a provider is at, piece by piece; ``steps`` has the pieces that were finished before."""
 
-    Raises:
-        ProviderError: as the provider does.
-        JobCancelled: between two segments, when the observer says so.
+    recording: Recording
+    prepared: Prepared
+    recogniser: Recogniser
+    steps: StepStore
+    observer: Observer
 
-    """
-    digest = recogniser.digest(options.model)
-    done: list[Recognition] = []
-    before = 0.0
-    for piece in prepared.pieces:
-        go_on(observer)
-        key = _key(recording, piece, recogniser, options, digest)
-        watch = _watch(observer, before, prepared.speech_seconds)
-        work = partial(_recognise_piece, recording, piece, recogniser, options, watch, observer)
-        recognition = run_step(steps, key, _SHAPE, work)
-        options = in_language(options, recognition)
-        done.append(recognition)
-        observer.piece_done(piece.index, ordered(on_time_line(piece, recognition), round(prepared.duration, 3)))
-        before += piece.speech_seconds
-        observer.progress(Stage.TRANSCRIBING, before / prepared.speech_seconds)
-    return Recognised(tuple(done), recogniser.name, options.model, digest)
+    def all(self, options: RecognitionOptions) -> Recognised:
+        """Recognise everything.
+
+        Raises:
+            ProviderError: as the provider does.
+            JobCancelled: between two segments, when the observer says so.
+
+        """
+        done: list[Recognition] = []
+        for recognition, _ in self.pieces(self.prepared.pieces, options, self.prepared.speech_seconds):
+            done.append(recognition)
+        return Recognised(tuple(done), self.recogniser.name, options.model, self.recogniser.digest(options.model))
+
+    def pieces(
+        self, pieces: Sequence[Piece], options: RecognitionOptions, total: float
+    ) -> Iterator[tuple[Recognition, RecognitionOptions]]:
+        """Recognise these pieces of a work of ``total`` seconds; each with the options for the piece after it."""
+        digest = self.recogniser.digest(options.model)
+        before = 0.0
+        for piece in pieces:
+            go_on(self.observer)
+            recognition = self._piece(piece, options, digest, _watch(self.observer, before, total))
+            options = in_language(options, recognition)
+            before += piece.speech_seconds
+            self.observer.progress(Stage.TRANSCRIBING, before / total)
+            yield recognition, options
+
+    def _piece(self, piece: Piece, options: RecognitionOptions, digest: str, watch: Watch) -> Recognition:
+        def work() -> Recognition:
+            samples = self.recording.spool(self.observer).gather(piece.spans)
+            return self.recogniser.recognise(samples, options, watch)
+
+        key = _key(self.recording, piece, self.recogniser, options, digest)
+        recognition = run_step(self.steps, key, _SHAPE, work)
+        segments = on_time_line(piece, recognition)
+        self.observer.piece_done(piece.index, ordered(segments, round(self.prepared.duration, 3)))
+        return recognition
 
 
 def in_language(options: RecognitionOptions, recognition: Recognition) -> RecognitionOptions:
@@ -95,17 +112,6 @@ def on_time_line(piece: Piece, recognition: Recognition) -> list[Segment]:
         times.segment(segment if segment.language else replace(segment, language=language))
         for segment in recognition.segments
     ]
-
-
-def _recognise_piece(
-    recording: Recording,
-    piece: Piece,
-    recogniser: Recogniser,
-    options: RecognitionOptions,
-    watch: Watch,
-    observer: Observer,
-) -> Recognition:
-    return recogniser.recognise(recording.spool(observer).gather(piece.spans), options, watch)
 
 
 def _watch(observer: Observer, before: float, total: float) -> Watch:

@@ -72,15 +72,16 @@ class NoSteps:
 @dataclass(frozen=True, slots=True)
 class KeptSteps:
     """Steps in the blob store. ``register`` notes, before the bytes are written, who used a key, so that
-    deletion finds it; ``refresh`` does every step anew and keeps the new outcome."""
+    deletion finds it. With ``known`` only steps of which it says so are recalled: those of the job itself, say, which
+    does everything anew, and nothing twice."""
 
     blobs: Blobs
     register: Callable[[StepKey], None]
-    refresh: bool = False
+    known: Callable[[StepKey], bool] | None = None
 
     def recall(self, key: StepKey) -> bytes | None:
         """What was kept under the key, or None."""
-        if self.refresh:
+        if self.known is not None and not self.known(key):
             return None
         self.register(key)
         try:

@@ -176,6 +176,11 @@ class Settings(BaseSettings):
     )
     model_idle_seconds: float = Field(900, ge=0, description="A model unused for so long is unloaded; 0: never.")
     piece_seconds: float = Field(300, ge=30, le=3600, description="Longest piece of speech recognised in one go.")
+    parts_from_seconds: float = Field(
+        1200,
+        ge=0,
+        description="Seconds of speech from which idle devices share in recognising a recording; 0: never.",
+    )
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 

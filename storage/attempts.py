@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, case, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -28,7 +28,7 @@ from storage.lifetimes import is_expired
 from storage.outbox import cancellation_is_due
 from storage.projection import reopened
 from storage.submission import UNFINISHED
-from storage.tables import job_files, jobs
+from storage.tables import job_files, jobs, parts
 from storage.transcripts import TranscriptRow, replace_transcript
 
 
@@ -97,8 +97,8 @@ class Attempts:
 
         What an earlier attempt told of the piece is not told again, unless the words are others now.
         """
-        async with self._database.writing() as connection:
-            await self._hold(connection, attempt)
+        async with self._database.writing(durable=False) as connection:
+            await hold(connection, attempt)
             await note_piece(connection, attempt.job.job_id, file_id, piece, segments_to_json(segments))
 
     async def file_done(
@@ -124,7 +124,7 @@ class Attempts:
             "error_code": None,
         }
         async with self._database.writing() as connection:
-            await self._hold(connection, attempt)
+            await hold(connection, attempt)
             await replace_transcript(connection, transcript)
             await connection.execute(update(job_files).where(_file(attempt, file_id)).values(values))
             await self._advance(connection, attempt)
@@ -140,7 +140,7 @@ class Attempts:
             "providers_tried": list(providers_tried),
         }
         async with self._database.writing() as connection:
-            await self._hold(connection, attempt)
+            await hold(connection, attempt)
             await connection.execute(update(job_files).where(_file(attempt, file_id)).values(values))
             await self._advance(connection, attempt)
 
@@ -152,10 +152,13 @@ class Attempts:
         return row is None or row[0] is not None
 
     async def stopping(self, flow_run_ids: Collection[str]) -> frozenset[str]:
-        """Those of the flow runs whose jobs are to stop."""
-        told = jobs.c.flow_run_id.in_(list(flow_run_ids)) & jobs.c.cancel_requested_at.is_not(None)
+        """Those of the flow runs, of jobs and of parts, whose jobs are to stop."""
+        told = jobs.c.cancel_requested_at.is_not(None)
+        own = select(jobs.c.flow_run_id).where(jobs.c.flow_run_id.in_(list(flow_run_ids)), told)
+        of_parts = select(parts.c.flow_run_id).join(jobs, jobs.c.job_id == parts.c.job_id)
+        both = union(own, of_parts.where(parts.c.flow_run_id.in_(list(flow_run_ids)), told))
         async with self._database.reading() as connection:
-            found = (await connection.execute(select(jobs.c.flow_run_id).where(told))).scalars().all()
+            found = (await connection.execute(both)).scalars().all()
         return frozenset(run_id for run_id in found if run_id is not None)
 
     async def finish(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -164,7 +167,7 @@ class Attempts:
         The job's status changes when control sees the flow run's end, and with it comes what is said here.
         """
         async with self._database.writing() as connection:
-            await self._hold(connection, attempt)
+            await hold(connection, attempt)
             job_id = attempt.job.job_id
             if outcome.status is JobStatus.CANCELLED:
                 await end_files(connection, job_id, FileStatus.CANCELLED, "job_cancelled", "The job was cancelled.")
@@ -174,11 +177,6 @@ class Attempts:
                 await end_files(connection, job_id, FileStatus.FAILED, code, message)
             await _set(connection, job_id, {"error": outcome.error, "error_code": outcome.error_code})
             await note(connection, job_id)
-
-    async def _hold(self, connection: AsyncConnection, attempt: Attempt) -> None:
-        row = await locked(connection, attempt.job.job_id)
-        if row is None or row["attempt_token"] != attempt.token or row["status"] not in UNFINISHED:
-            raise _superseded(attempt)
 
     async def _advance(self, connection: AsyncConnection, attempt: Attempt, stage: Stage | None = None) -> None:
         mean = overall_progress(attempt.job.job_id)
@@ -195,6 +193,13 @@ class Attempts:
         if changed.rowcount == 0:
             raise _superseded(attempt)
         await note(connection, attempt.job.job_id)
+
+
+async def hold(connection: AsyncConnection, attempt: Attempt) -> None:
+    """Lock the job's row for the caller's transaction; AttemptSuperseded when the attempt may not write any more."""
+    row = await locked(connection, attempt.job.job_id)
+    if row is None or row["attempt_token"] != attempt.token or row["status"] not in UNFINISHED:
+        raise _superseded(attempt)
 
 
 def _admit(row: RowMapping, submission: int, *, reopen: bool) -> bool:

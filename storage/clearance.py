@@ -19,14 +19,13 @@ from storage.announcements import DUE
 from storage.database import Database
 from storage.garbage import discard
 from storage.idempotency import KEPT
+from storage.ingest_tables import ingest_objects, ingest_runs
 from storage.lifetimes import over
 from storage.steps import forget_steps, step_blob
 from storage.tables import (
     deliveries,
     files,
     idempotency,
-    ingest_objects,
-    ingest_runs,
     job_events,
     job_files,
     jobs,

@@ -69,7 +69,8 @@ class Idempotency:
             "created_at": moment,
             "taken_at": moment,
         }
-        async with self._database.writing() as connection:
+        # What is done under the key is committed later, and makes this durable with it.
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(idempotency).where(idempotency.c.created_at < moment - KEPT))
             added = await connection.execute(insert_or_ignore(connection, idempotency).values(row))
             if added.rowcount == 1:
@@ -85,7 +86,8 @@ class Idempotency:
     async def finish(self, owner_id: str, route: str, key: str, status: int, body: bytes) -> None:
         """It was done and answered so."""
         values = {"response_status": status, "response_body": body}
-        async with self._database.writing() as connection:
+        # Were the answer lost, the next try would be answered by what was made under the key.
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(update(idempotency).where(_chosen(owner_id, route, key)).values(values))
 
     async def abandon(self, owner_id: str, route: str, key: str) -> None:

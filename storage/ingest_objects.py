@@ -24,12 +24,13 @@ from storage.database import Database
 from storage.errors import Missing
 from storage.events import note
 from storage.ids import new_id
+from storage.ingest_tables import ingest_objects
 from storage.ingests import Ingest, hold
 from storage.lifetimes import is_expired
 from storage.paging import read_page
 from storage.retries import hold_job, run_failed_again
 from storage.submission import accept, places_left
-from storage.tables import ingest_objects, jobs
+from storage.tables import jobs
 from storage.upserts import insert_or_ignore
 
 SCHEME = "ingest://"

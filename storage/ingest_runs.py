@@ -13,9 +13,9 @@ from speech.clock import now
 from speech.ingestion import RunStatus
 from storage.database import Database
 from storage.ids import new_id
+from storage.ingest_tables import ingest_runs
 from storage.ingests import Ingest, hold
 from storage.paging import read_page
-from storage.tables import ingest_runs
 
 
 @dataclass(frozen=True, slots=True)

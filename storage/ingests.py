@@ -16,12 +16,13 @@ from speech.ingestion import OPTIONS_VERSION, IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
 from storage.database import Database
 from storage.errors import IngestBusy, Missing, SpecificationUnreadable, TooManyIngests
+from storage.ingest_tables import ingest_objects, ingests
 from storage.lifetimes import over
 from storage.outbox import CHANNEL
 from storage.owners import hold_owner
 from storage.paging import read_page
 from storage.submission import UNFINISHED
-from storage.tables import ingest_objects, ingests, jobs
+from storage.tables import jobs
 
 _SETTLED_BY_ANY_RUN = (str(JobStatus.COMPLETED), str(JobStatus.CANCELLED), str(JobStatus.EXPIRED))
 """Jobs whose end is seen to at once; those that failed wait for the next run that looks for objects,

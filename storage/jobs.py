@@ -159,7 +159,8 @@ class Jobs:
 
     async def submitted(self, job_id: str, submission: int, flow_run_id: str) -> None:
         """The job's flow run was made. If nobody wants it any more, control is told to cancel it."""
-        async with self._database.writing() as connection:
+        # Were it lost, so would be what follows it: that the order to submit was carried out.
+        async with self._database.writing(durable=False) as connection:
             row = await locked(connection, job_id)
             if row is None:
                 return
@@ -184,7 +185,8 @@ class Jobs:
         return {job_id for job_id in news if await self._project(job_id, *seen[job_id])}
 
     async def _project(self, job_id: str, submission: int, projection: Projection) -> bool:
-        async with self._database.writing() as connection:
+        # What Prefect says is read again and again.
+        async with self._database.writing(durable=False) as connection:
             row = await locked(connection, job_id)
             if row is None or not is_news(row, submission, projection):
                 return False

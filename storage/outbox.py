@@ -61,7 +61,7 @@ class Outbox:
 
     async def done(self, row_id: int) -> None:
         """It was done; doing so again changes nothing."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(outbox).where(outbox.c.id == row_id))
 
     async def postpone(self, row_id: int, error: str, delay: float) -> None:

@@ -34,8 +34,15 @@ class Steps:
             "step_key": key,
             "created_at": now(),
         }
-        async with self._database.writing() as connection:
+        # A blob whose row is lost with the power is an orphan, and removed as one.
+        async with self._database.writing(durable=False) as connection:
             await connection.execute(insert_or_ignore(connection, steps).values(row))
+
+    async def known(self, job_id: str, key: str) -> bool:
+        """Whether the job made or used that result."""
+        query = select(steps.c.step_key).where(steps.c.job_id == job_id, steps.c.step_key == key).limit(1)
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).first() is not None
 
     async def keys_of_job(self, job_id: str) -> list[str]:
         """The keys that the job made or used, sorted."""

@@ -24,6 +24,7 @@ from storage.keys import Keys
 from storage.leases import Leases
 from storage.orphans import Orphans
 from storage.outbox import Outbox
+from storage.parts import Parts
 from storage.steps import Steps
 from storage.transcripts import Transcripts
 from storage.webhook_secrets import WebhookSecrets
@@ -41,6 +42,7 @@ class Store:
         self.demand = Demand(database)
         self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database)
+        self.parts = Parts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
         self.steps = Steps(database)

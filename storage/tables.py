@@ -9,7 +9,6 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -38,26 +37,28 @@ metadata = MetaData(
     }
 )
 
-_ID = String(128)
+ID = String(128)
+"""Ids of any kind."""
 _KEY = String(1024)
 
 
-def _owner() -> Column[str]:
-    return Column("owner_id", _ID, ForeignKey("owners.owner_id"), nullable=False)
+def owner() -> Column[str]:
+    """The column that says whose a row is."""
+    return Column("owner_id", ID, ForeignKey("owners.owner_id"), nullable=False)
 
 
 owners = Table(
     "owners",
     metadata,
-    Column("owner_id", _ID, primary_key=True),
+    Column("owner_id", ID, primary_key=True),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("key_id", _ID, primary_key=True),
-    _owner(),
+    Column("key_id", ID, primary_key=True),
+    owner(),
     Column("name", String(200), nullable=False),
     Column("prefix", String(32), nullable=False),
     Column("secret_hash", String(64), nullable=False, unique=True),
@@ -70,8 +71,8 @@ api_keys = Table(
 files = Table(
     "files",
     metadata,
-    Column("file_id", _ID, primary_key=True),
-    _owner(),
+    Column("file_id", ID, primary_key=True),
+    owner(),
     Column("filename", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("content_type", Text, nullable=False),
@@ -88,8 +89,8 @@ files = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("job_id", _ID, primary_key=True),
-    _owner(),
+    Column("job_id", ID, primary_key=True),
+    owner(),
     Column("status", String(16), nullable=False),
     Column("stage", String(16), nullable=False),
     Column("progress", Float, nullable=False),
@@ -101,7 +102,7 @@ jobs = Table(
     Column("crashes", Integer, nullable=False, server_default=text("0")),
     Column("crashes_alone", Integer, nullable=False, server_default=text("0")),
     Column("suspect", Integer, nullable=False, server_default=text("0")),
-    Column("flow_run_id", _ID),
+    Column("flow_run_id", ID),
     Column("priority", String(16), nullable=False),
     Column("priority_rank", Integer, nullable=False),
     Column("specification", JSON(none_as_null=True), nullable=False),
@@ -117,10 +118,10 @@ jobs = Table(
     Column("results_deleted_at", UtcDateTime),
     Column("error", Text),
     Column("error_code", String(64)),
-    Column("retry_id", _ID),
+    Column("retry_id", ID),
     Column("last_event", Integer, nullable=False, server_default=text("0")),
     Column("logged", String(128)),
-    Column("batch_id", _ID),
+    Column("batch_id", ID),
     Column("batch_position", Integer),
     Index(None, "owner_id", "created_at", "job_id"),
     Index(None, "owner_id", "status", "created_at", "job_id"),
@@ -132,22 +133,46 @@ jobs = Table(
 job_events = Table(
     "job_events",
     metadata,
-    Column("job_id", _ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("owner_id", _ID, nullable=False),
+    Column("owner_id", ID, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("file_id", _ID),
+    Column("file_id", ID),
     Column("piece", Integer),
     Column("data", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "file_id"),
 )
 
+parts = Table(
+    "parts",
+    metadata,
+    Column("job_id", ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("file_id", ID, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    owner(),
+    Column("submission", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("first_piece", Integer, nullable=False),
+    Column("end_piece", Integer, nullable=False),
+    Column("language", String(16)),
+    Column("seconds", Float, nullable=False),
+    Column("done_seconds", Float, nullable=False, server_default=text("0")),
+    Column("whole_seconds", Float, nullable=False),
+    Column("flow_run_id", ID),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("deadline_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    Index(None, "settled_at", "created_at"),
+    Index(None, "flow_run_id"),
+)
+
 batches = Table(
     "batches",
     metadata,
-    Column("batch_id", _ID, primary_key=True),
-    _owner(),
+    Column("batch_id", ID, primary_key=True),
+    owner(),
     Column("jobs_count", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "owner_id", "created_at", "batch_id"),
@@ -156,17 +181,17 @@ batches = Table(
 job_files = Table(
     "job_files",
     metadata,
-    Column("job_id", _ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", ID, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("owner_id", _ID, nullable=False),
-    Column("file_id", _ID, nullable=False),
+    Column("owner_id", ID, nullable=False),
+    Column("file_id", ID, nullable=False),
     Column("filename", Text, nullable=False),
     Column("status", String(16), nullable=False),
     Column("stage", String(16), nullable=False),
     Column("progress", Float, nullable=False),
     Column("error", Text),
     Column("error_code", String(64)),
-    Column("transcript_id", _ID),
+    Column("transcript_id", ID),
     Column("provider", String(64)),
     Column("model", String(512)),
     Column("providers_tried", JSON(none_as_null=True), nullable=False),
@@ -177,10 +202,10 @@ job_files = Table(
 transcripts = Table(
     "transcripts",
     metadata,
-    Column("transcript_id", _ID, primary_key=True),
-    _owner(),
-    Column("job_id", _ID),
-    Column("file_id", _ID),
+    Column("transcript_id", ID, primary_key=True),
+    owner(),
+    Column("job_id", ID),
+    Column("file_id", ID),
     Column("filename", Text, nullable=False),
     Column("duration", Float, nullable=False),
     Column("language", String(32)),
@@ -198,11 +223,11 @@ transcripts = Table(
 steps = Table(
     "steps",
     metadata,
-    Column("job_id", _ID, primary_key=True),
-    Column("file_id", _ID, primary_key=True),
+    Column("job_id", ID, primary_key=True),
+    Column("file_id", ID, primary_key=True),
     Column("step", String(64), primary_key=True),
     Column("step_key", String(256), primary_key=True),
-    _owner(),
+    owner(),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "file_id"),
     Index(None, "step_key"),
@@ -214,10 +239,10 @@ outbox = Table(
     # SQLite numbers rows by itself only in an INTEGER key.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("kind", String(16), nullable=False),
-    _owner(),
-    Column("job_id", _ID, nullable=False),
+    owner(),
+    Column("job_id", ID, nullable=False),
     Column("submission", Integer, nullable=False),
-    Column("flow_run_id", _ID),
+    Column("flow_run_id", ID),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("error", Text),
     Column("created_at", UtcDateTime, nullable=False),
@@ -258,7 +283,7 @@ marks = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("worker_id", _ID, primary_key=True),
+    Column("worker_id", ID, primary_key=True),
     Column("name", String(256), nullable=False),
     Column("host", String(256), nullable=False),
     Column("pool", String(256), nullable=False),
@@ -274,11 +299,11 @@ workers = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("owner_id", _ID, ForeignKey("owners.owner_id"), primary_key=True),
+    Column("owner_id", ID, ForeignKey("owners.owner_id"), primary_key=True),
     Column("route", String(128), primary_key=True),
     Column("idempotency_key", String(256), primary_key=True),
     Column("body_hash", String(128), nullable=False),
-    Column("resource_id", _ID, nullable=False),
+    Column("resource_id", ID, nullable=False),
     Column("response_status", Integer),
     Column("response_body", LargeBinary),
     Column("created_at", UtcDateTime, nullable=False),
@@ -289,8 +314,8 @@ idempotency = Table(
 webhook_secrets = Table(
     "webhook_secrets",
     metadata,
-    Column("secret_id", _ID, primary_key=True),
-    _owner(),
+    Column("secret_id", ID, primary_key=True),
+    owner(),
     # As it is, not hashed: it is what messages are signed with.
     Column("secret", String(256), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -302,9 +327,9 @@ webhook_secrets = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("delivery_id", _ID, primary_key=True),
-    _owner(),
-    Column("job_id", _ID, nullable=False),
+    Column("delivery_id", ID, primary_key=True),
+    owner(),
+    Column("job_id", ID, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("event", String(16), nullable=False),
     Column("url", Text),
@@ -323,67 +348,4 @@ deliveries = Table(
     UniqueConstraint("job_id", "attempt", "event", name="uq_deliveries_job_id_attempt_event"),
     Index(None, "status", "due_at"),
     Index(None, "job_id", "created_at", "delivery_id"),
-)
-
-ingests = Table(
-    "ingests",
-    metadata,
-    Column("ingest_id", _ID, primary_key=True),
-    _owner(),
-    Column("options", JSON(none_as_null=True), nullable=False),
-    Column("options_version", Integer, nullable=False),
-    Column("schedule", String(100)),
-    Column("timezone", String(64), nullable=False),
-    Column("enabled", Boolean, nullable=False),
-    Column("watermark", UtcDateTime),
-    Column("runs_wanted", Integer, nullable=False, server_default=text("0")),
-    Column("runs_made", Integer, nullable=False, server_default=text("0")),
-    Column("settled_at", UtcDateTime),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
-    Index(None, "owner_id", "created_at", "ingest_id"),
-)
-
-ingest_objects = Table(
-    "ingest_objects",
-    metadata,
-    Column("object_id", _ID, primary_key=True),
-    Column("ingest_id", _ID, ForeignKey("ingests.ingest_id", ondelete="CASCADE"), nullable=False),
-    _owner(),
-    # Digests, since a key may be longer than an index takes: of the URL, and of the URL with its version.
-    Column("place", String(64), nullable=False),
-    Column("place_version", String(64), nullable=False),
-    Column("url", Text, nullable=False),
-    Column("version", String(256), nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("modified_at", UtcDateTime),
-    Column("status", String(16), nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("write_tries", Integer, nullable=False, server_default=text("0")),
-    Column("job_id", _ID),
-    Column("error", Text),
-    Column("error_code", String(64)),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("settled_at", UtcDateTime),
-    UniqueConstraint("owner_id", "place_version"),
-    Index(None, "ingest_id", "status", "object_id"),
-    Index(None, "ingest_id", "created_at", "object_id"),
-    Index(None, "owner_id", "place", "created_at"),
-    Index(None, "job_id"),
-)
-
-ingest_runs = Table(
-    "ingest_runs",
-    metadata,
-    Column("run_id", _ID, primary_key=True),
-    Column("ingest_id", _ID, ForeignKey("ingests.ingest_id", ondelete="CASCADE"), nullable=False),
-    _owner(),
-    Column("flow_run_id", _ID),
-    Column("status", String(16), nullable=False),
-    Column("counts", JSON(none_as_null=True), nullable=False),
-    Column("error", Text),
-    Column("error_code", String(64)),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Index(None, "ingest_id", "created_at", "run_id"),
 )

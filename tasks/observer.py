@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -51,19 +51,26 @@ class JobObserver:
 
     def progress(self, stage: Stage, fraction: float) -> None:
         """Write the progress when the stage changes, else now and then."""
-        moment = time.monotonic()
-        if stage is self._written_stage and moment - self._written_at < SECONDS_BETWEEN_WRITES:
-            return
-        self._written_at, self._written_stage = moment, stage
-        begin, end = _SHARE[stage]
-        reached = begin + (end - begin) * min(1.0, max(0.0, fraction))
-        with _outages_passing():
-            self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
+        if self._due(stage):
+            self._write(stage, lambda: fraction)
 
     def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
         """Tell those who follow the job the words of a piece. They are not said again: an outage fails the step, which
         is worth another try and finds its pieces kept."""
         self.runtime.wait(self.runtime.store.attempts.piece_done(self.attempt, self.file_id, piece, segments))
+
+    def _due(self, stage: Stage) -> bool:
+        moment = time.monotonic()
+        if stage is self._written_stage and moment - self._written_at < SECONDS_BETWEEN_WRITES:
+            return False
+        self._written_at, self._written_stage = moment, stage
+        return True
+
+    def _write(self, stage: Stage, fraction: Callable[[], float]) -> None:
+        begin, end = _SHARE[stage]
+        with _outages_passing():
+            reached = begin + (end - begin) * min(1.0, max(0.0, fraction()))
+            self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
 
     def cancelled(self) -> bool:
         """Whether to stop: the job was cancelled, its time or the step's is over, or the worker wants to leave."""

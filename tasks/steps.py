@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 from prefect import Task
 
@@ -17,7 +18,6 @@ from pipeline.assemble import assemble as assemble_transcript
 from pipeline.fetch import fetch as fetch_file
 from pipeline.observer import go_on
 from pipeline.prepare import prepare as prepare_recording
-from pipeline.recognise import recognise as recognise_recording
 from pipeline.render import keep_transcript, render_early, with_stages
 from speech.jobs import Stage
 from tasks.retrying import as_task
@@ -27,16 +27,19 @@ RETRIES = 3
 HOURS = 3600.0
 
 
-def step(name: str, seconds: float) -> Callable[[Callable[[FileWork], None]], Task[[FileWork], None]]:
+W = TypeVar("W", bound=FileWork)
+
+
+def step(name: str, seconds: float) -> Callable[[Callable[[W], None]], Task[[W], None]]:
     """Make a function a task: its name in Prefect, and how many seconds it may take.
 
     The time is kept by the observer that every step asks, not by Prefect, which cannot interrupt a thread. What goes
     wrong is kept by the work; Prefect hears its code.
     """
 
-    def made(function: Callable[[FileWork], None]) -> Task[[FileWork], None]:
+    def made(function: Callable[[W], None]) -> Task[[W], None]:
         @functools.wraps(function)
-        def guarded(work: FileWork) -> None:
+        def guarded(work: W) -> None:
             with work.discreetly(), work.observer.deadline(seconds):
                 function(work)
 
@@ -74,17 +77,8 @@ def prepare(work: FileWork) -> None:
 def recognise(work: FileWork) -> None:
     """Recognise the pieces with the provider that was asked for."""
     work.observer.progress(Stage.TRANSCRIBING, 0.0)
-    registry = work.runtime.registry
-    options = registry.check(work.request)
     with work.clock.stage("transcribe"), standing(work.standing):
-        work.recognised = recognise_recording(
-            work.recording,
-            work.prepared,
-            registry.get(work.request.provider),
-            options,
-            work.steps,
-            work.observer,
-        )
+        work.recognised = work.recognising.all(work.options)
 
 
 @step("assemble", HOURS)

@@ -12,11 +12,12 @@ import structlog
 
 from engine.slots import Standing
 from pipeline.prepare import Prepared
-from pipeline.recognise import Recognised
+from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording, stored_recording
 from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
+from providers.base import RecognitionOptions
 from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, ProviderError, SpeechError, UnexpectedError
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
@@ -37,11 +38,12 @@ MOST_ATTEMPTS = 20
 
 
 class MustWait(Exception):
-    """A provider asks for ``seconds`` of patience: the run is to go on after them."""
+    """The run has to wait, and is to go on after so many ``seconds``; ``why`` is a sentence."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(seconds)
+    def __init__(self, seconds: float = 0.0, why: str = "A provider asks for patience.") -> None:
+        super().__init__(seconds, why)
         self.seconds = seconds
+        self.why = why
 
 
 class StepFailed(Exception):
@@ -90,9 +92,21 @@ class FileWork:
         return Standing(RANKS[self.attempt.job.priority], self.owner_id)
 
     @cached_property
+    def options(self) -> RecognitionOptions:
+        """What the request asks of its provider, checked."""
+        return self.runtime.registry.check(self.request)
+
+    @property
+    def recognising(self) -> Recognising:
+        """The recording, once it is prepared, and who recognises it."""
+        recogniser = self.runtime.registry.get(self.request.provider)
+        return Recognising(self.recording, self.prepared, recogniser, self.steps, self.observer)
+
+    @cached_property
     def steps(self) -> KeptSteps:
         """The owner's finished steps; each that this file uses is noted, so that deletion finds it."""
-        return KeptSteps(self.runtime.store.blobs, self._register, refresh=self.request.cache == "refresh")
+        made_here = self._made_here if self.request.cache == "refresh" else None
+        return KeptSteps(self.runtime.store.blobs, self._register, made_here)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -123,7 +137,7 @@ class FileWork:
         with about(file_id=self.file.file_id):
             try:
                 yield
-            except (JobCancelled, AttemptSuperseded):
+            except (JobCancelled, AttemptSuperseded, MustWait):
                 raise
             except StepFailed:
                 self._wait_or_fail(self.failure)
@@ -164,6 +178,10 @@ class FileWork:
     def _tried(self) -> tuple[str, ...]:
         """Who was asked to recognise: nobody, when the audio could not be prepared."""
         return (self.request.provider,) if hasattr(self, "prepared") else ()
+
+    def _made_here(self, key: StepKey) -> bool:
+        """Whether this job did the step itself: an attempt before, a part, or the file before of the same bytes."""
+        return self.runtime.wait(self.runtime.store.steps.known(self.attempt.job.job_id, key.name))
 
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)

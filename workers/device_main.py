@@ -118,6 +118,7 @@ class House:
             loads=stats.pool.loads,
             hits=stats.pool.hits,
             longest_call_seconds=stats.longest_call_seconds,
+            slots=stats.slots,
         )
 
 

@@ -82,7 +82,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """A sign of life, once a second. Bytes of resident memory; model calls running and waiting; counters since the
+    """A sign of life, once a second. Bytes of resident memory; model calls running and waiting, and ``slots``, how many
+    may run at once; counters since the
     start: ``loads`` of models, and ``hits``, borrowings that found their model in memory. ``longest_call_seconds``
     is the age of the oldest call that has not come back."""
 
@@ -93,6 +94,7 @@ class Pulse:
     loads: int = 0
     hits: int = 0
     longest_call_seconds: float = 0.0
+    slots: int = 1
 
 
 Message = Begin | Run | Leave | Ready | Done | Pulse

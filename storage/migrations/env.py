@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import storage.ingest_tables  # noqa: F401 - its tables belong to the metadata
 from storage.tables import metadata
 
 context.configure(

@@ -32,7 +32,7 @@ EXAMPLES = 25
 STREAM = """
 [[operations]]
 include-name = "GET /api/v1/jobs/{job_id}/events"
-request-timeout = 10  # the stream of a job that waits does not end
+request-timeout = 1  # the stream of a job that waits does not end
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from prefect import State
+from prefect import Flow, State
 from prefect.client.orchestration import get_client
 
 from audio.samples import Samples
@@ -39,9 +39,11 @@ class Scripted(Counting):
     name: ClassVar[str] = "scripted"
     errors: ClassVar[list[Exception]] = []
     tries: ClassVar[int] = 0
+    said: ClassVar[list[tuple[float, str | None]]] = []
 
     def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
         type(self).tries += 1
+        self.said.append((samples.size, options.language))
         if self.errors:
             raise self.errors.pop(0)
         return super()._recognise(samples, options, watch)
@@ -81,15 +83,18 @@ class Bench:
 
     def run(self, job: Job, submission: int = 1) -> State[Any] | None:
         """The flow run of a job, run as the worker would: in a thread, by Prefect's engine."""
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(self._run, job, submission).result()
+        return self.run_flow(transcribe, {"job_id": job.job_id, "submission": submission})
 
-    def _run(self, job: Job, submission: int) -> State[Any] | None:
-        parameters = {"job_id": job.job_id, "submission": submission}
+    def run_flow(self, flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any] | None:
+        """The same of any flow."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(self._run, flow, parameters).result()
+
+    def _run(self, flow: Flow[..., Any], parameters: dict[str, Any]) -> State[Any] | None:
         with prefect_settings(self.runtime.settings), get_client(sync_client=True) as client:
-            flow_run = client.create_flow_run(transcribe, parameters=parameters)
+            flow_run = client.create_flow_run(flow, parameters=parameters)
             self.parting = expect_parting()
-            return run_to_its_end(transcribe, flow_run)
+            return run_to_its_end(flow, flow_run)
 
 
 @pytest.fixture
@@ -105,6 +110,7 @@ def bench(settings: Settings, prefect_server: RunningPrefect) -> Iterator[Bench]
     runtime = Runtime.open(there, registry=registry)
     runtime.wait(runtime.store.migrate())
     Scripted.errors, Scripted.tries = [], 0
+    Scripted.said.clear()
     use(runtime)
     try:
         yield Bench(runtime)

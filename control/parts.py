@@ -1,0 +1,99 @@
+"""Parts of long recordings: a flow run for each, and the job's own run woken when all of them have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from uuid import UUID
+
+import structlog
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+
+from control.reading import RunReader
+from orchestration.runs import ENDED, cancel, hasten
+from speech.pools import Routing
+from storage.parts import WatchedPart
+from storage.store import Store
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 500
+
+
+@dataclass
+class PartDesk:
+    """Control's hand that has parts recognised. ``deployment`` is theirs in the default pool."""
+
+    client: PrefectClient
+    store: Store
+    reader: RunReader
+    routing: Routing
+    deployment: str
+    _deployment_ids: dict[str, UUID] = field(default_factory=dict)
+
+    async def attend(self) -> None:
+        """See to all parts that are not settled.
+
+        Raises:
+            httpx.HTTPError: when Prefect does not answer; what is left is seen to the next time.
+            ObjectNotFound: likewise, when the deployment is not there.
+
+        """
+        watched = await self.store.parts.watched(AT_ONCE)
+        wanted = {UUID(part.flow_run_id) for part in watched if part.flow_run_id is not None and not part.ended}
+        runs = {run.id: run for run in await self.reader.by_ids(wanted)}
+        for _, parts in groupby(watched, key=lambda part: (part.job_id, part.file_id)):
+            await self._see_to(list(parts), runs)
+
+    async def _see_to(self, parts: Sequence[WatchedPart], runs: Mapping[UUID, FlowRun]) -> None:
+        ended = [await self._ended(part, runs) for part in parts]
+        if all(ended) and await self._goes_on(parts[0]):
+            await self.store.parts.settle(parts[0])
+
+    async def _ended(self, part: WatchedPart, runs: Mapping[UUID, FlowRun]) -> bool:
+        if part.ended:
+            return True
+        run_id = None if part.flow_run_id is None else UUID(part.flow_run_id)
+        if part.wanted and run_id is None:
+            await self._make_run(part)
+            return False
+        run = runs.get(run_id) if run_id is not None else None
+        at_work = run is not None and run.state is not None and run.state.type not in ENDED
+        if part.wanted and at_work:
+            return False
+        if at_work and run_id is not None:
+            await cancel(self.client, run_id)
+        # A run that ended and did not say so was lost or deleted: the job's own run does its pieces.
+        await self.store.parts.end(part.job_id, part.file_id, part.part)
+        return True
+
+    async def _goes_on(self, part: WatchedPart) -> bool:
+        """Whether the job's own run waits no longer, or has no reason to."""
+        if not part.wanted or part.job_flow_run_id is None:
+            return True
+        return await hasten(self.client, UUID(part.job_flow_run_id))
+
+    async def _make_run(self, part: WatchedPart) -> None:
+        name = self.routing.deployment_in(self.routing.pool_of(part.provider, part.model), self.deployment)
+        try:
+            if name not in self._deployment_ids:
+                self._deployment_ids[name] = (await self.client.read_deployment_by_name(name)).id
+            run = await self.client.create_flow_run_from_deployment(
+                self._deployment_ids[name],
+                parameters={
+                    "job_id": part.job_id,
+                    "submission": part.submission,
+                    "file_id": part.file_id,
+                    "part": part.part,
+                },
+                idempotency_key=f"{part.job_id}:{part.submission}:{part.attempt}:{part.file_id}:{part.part}",
+                work_queue_name=str(part.priority),
+                name=f"{part.job_id}-part-{part.part + 1}",
+            )
+        except ObjectNotFound:
+            self._deployment_ids.clear()
+            raise
+        await self.store.parts.sent(part, str(run.id))
