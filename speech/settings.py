@@ -122,7 +122,7 @@ class Settings(BaseSettings):
         description="Jobs that go to other pools, as JSON: patterns of provider/model and their pools, the first that "
         'fits, such as {"faster_whisper/large*": "speech-gpu"}.',
     )
-    worker_slots: int = Field(4, ge=1, le=256, description="Jobs that one worker runs at once.")
+    worker_slots: int = Field(8, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_niceness: int = Field(
         6, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
     )
