@@ -11,7 +11,11 @@ from speech.clock import now
 from speech.errors import JobTimedOut, SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
-from tasks.work import FileWork
+from storage.errors import LimitReached
+from tasks.work import FileWork, MustWait
+
+LOOK_AGAIN_SECONDS = 2.0
+"""After how long a run looks again that others were quicker than: workers do not take more than fit."""
 
 
 def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, again: bool) -> Attempt:
@@ -22,9 +26,13 @@ def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, a
     Raises:
         AttemptSuperseded: when the job was submitted anew since, or is finished.
         JobCancelled: when somebody cancelled it before it began.
+        MustWait: when others have to end first.
 
     """
-    return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
+    try:
+        return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
+    except LimitReached as reason:
+        raise MustWait(LOOK_AGAIN_SECONDS, reason.message) from None
 
 
 def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:

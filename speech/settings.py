@@ -7,7 +7,7 @@ Nothing below this file reads the environment.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -121,6 +121,12 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Jobs that go to other pools, as JSON: patterns of provider/model and their pools, the first that "
         'fits, such as {"faster_whisper/large*": "speech-gpu"}.',
+    )
+    owner_jobs_at_once: int = Field(0, ge=0, description="Jobs of one owner that are at work at once; 0: no limit.")
+    model_jobs_at_once: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Jobs that are at work at once, as JSON: patterns of provider/model and how many, such as "
+        '{"google/*": 8}.',
     )
     worker_slots: int = Field(8, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_niceness: int = Field(

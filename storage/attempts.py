@@ -17,9 +17,11 @@ from speech.clock import now
 from speech.codec import segments_to_json
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.jobs import FileStatus, Job, JobStatus, Stage
+from speech.limits import Limits
 from speech.transcript import Segment
 from storage import specification
 from storage.database import Database
+from storage.due import hold_room
 from storage.endings import end_files, overall_progress, restart_files
 from storage.errors import Missing
 from storage.events import note, note_piece
@@ -53,8 +55,9 @@ class Outcome:
 class Attempts:
     """What workers write while they run jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits | None = None) -> None:
         self._database = database
+        self._limits = limits
 
     async def begin(self, job_id: str, submission: int, flow_run_id: str, *, reopen: bool = False) -> Attempt:
         """Start an attempt and supersede the one before.
@@ -62,7 +65,7 @@ class Attempts:
         With ``reopen``, a job that has ended runs again: for a flow run that somebody restarted by hand. A
         cancellation that Prefect has still to hear of stands, however.
         Raises Missing(job_not_found), AttemptSuperseded for an older submission or an ended job, JobCancelled when
-        the job is to stop, SpecificationUnreadable.
+        the job is to stop, LimitReached when it has to wait for others, SpecificationUnreadable.
         """
         async with self._database.writing() as connection:
             row = await locked(connection, job_id)
@@ -71,6 +74,8 @@ class Attempts:
             # A cancellation that Prefect was not told of yet is newer than whatever restarted the run.
             again = _admit(row, submission, reopen=reopen and not await cancellation_is_due(connection, job_id))
             specification.load(row["specification"], row["specification_version"])
+            if self._limits:
+                await hold_room(connection, self._limits, job_id)
             token = secrets.token_urlsafe(16)
             await restart_files(connection, job_id)
             await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))

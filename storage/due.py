@@ -5,26 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from speech.clock import now
+from speech.jobs import JobStatus
+from speech.limits import AtWork, Limits
 from storage.database import Database
 from storage.demand import MODEL, PROVIDER
+from storage.errors import LimitReached
 from storage.tables import jobs
+
+_ADVISORY_LOCK = 7_705_921_366_053_118  # any number, the same in every process
+AT_WORK = (str(JobStatus.PROCESSING), str(JobStatus.CANCELLING))
 
 
 @dataclass(frozen=True, slots=True)
 class DueJob:
     """A job that waits. ``model`` names provider and model as the request does; ``suspect`` when a process died that
-    had it."""
+    had it; ``begun`` when it was at work before, and counts as such."""
 
     job_id: str
     owner_id: str
     model: str
     suspect: bool
+    begun: bool = False
 
 
 class DueJobs:
-    """Waiting jobs, of every owner."""
+    """Waiting jobs, and those at work, of every owner."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,12 +42,59 @@ class DueJobs:
         """Those of the jobs that exist, by id."""
         if not job_ids:
             return {}
-        columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect)
+        columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect, jobs.c.status)
         query = select(*columns).where(jobs.c.job_id.in_(list(job_ids)))
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
-        found = (DueJob(row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0) for row in rows)
-        return {job.job_id: job for job in found}
+        return {
+            row.job_id: DueJob(
+                row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0, row.status in AT_WORK
+            )
+            for row in rows
+        }
+
+    async def first_of_each(self, count: int, limit: int, *, by_model: bool) -> list[str]:
+        """The flow runs of queued jobs: the first ``count`` of each owner and urgency, so many ``limit`` in all.
+
+        With ``by_model``, the first of each owner, urgency, and model. Jobs that wait for their time are left out.
+        """
+        apart = (jobs.c.owner_id, jobs.c.priority_rank, *((PROVIDER, MODEL) if by_model else ()))
+        place = func.row_number().over(partition_by=apart, order_by=(jobs.c.created_at, jobs.c.job_id)).label("place")
+        due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
+        queued = (jobs.c.status == str(JobStatus.QUEUED)) & jobs.c.flow_run_id.is_not(None) & due
+        waiting = select(jobs.c.flow_run_id, jobs.c.priority_rank, jobs.c.created_at, place).where(queued).subquery()
+        query = (
+            select(waiting.c.flow_run_id)
+            .where(waiting.c.place <= count)
+            .order_by(waiting.c.priority_rank, waiting.c.place, waiting.c.created_at)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def at_work(self) -> list[AtWork]:
+        """The jobs that have begun and not ended."""
+        async with self._database.reading() as connection:
+            return await read_at_work(connection)
+
+
+async def read_at_work(connection: AsyncConnection, *, besides: str | None = None) -> list[AtWork]:
+    """The jobs that have begun and not ended, but for ``besides``."""
+    query = select(jobs.c.owner_id, PROVIDER, MODEL).where(jobs.c.status.in_(AT_WORK))
+    if besides is not None:
+        query = query.where(jobs.c.job_id != besides)
+    rows = (await connection.execute(query)).all()
+    return [AtWork(row.owner_id, _named(row.provider, row.model)) for row in rows]
+
+
+async def hold_room(connection: AsyncConnection, limits: Limits, job_id: str) -> None:
+    """Refuse a job that would be one too many at work; who asks next does so after this transaction. LimitReached."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK})
+    row = (await connection.execute(select(jobs.c.owner_id, PROVIDER, MODEL).where(jobs.c.job_id == job_id))).one()
+    others = await read_at_work(connection, besides=job_id)
+    if not limits.leave_room(AtWork(row.owner_id, _named(row.provider, row.model)), others):
+        raise LimitReached(f"As many jobs are at work as may be; job {job_id} has to wait.")
 
 
 def _named(provider: str, model: str | None) -> str:

@@ -29,6 +29,13 @@ class QueueFull(SpeechError):
     retryable = True
 
 
+class LimitReached(SpeechError):
+    """As many jobs of the owner, or with the model, are at work as the operator allows; this one has to wait."""
+
+    code = "limit_reached"
+    retryable = True
+
+
 class TooManyIngests(SpeechError):
     """The owner has as many ingests as the operator allows; one has to be deleted first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from speech.limits import Limits
 from speech.settings import Settings
 from storage.attempts import Attempts
 from storage.batches import Batches
@@ -34,14 +35,16 @@ from storage.workers import Workers
 class Store:
     """The database and the blobs of an installation. Use it from one event loop; blobs from any thread."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, results_kept: float = 0) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, *, results_kept: float = 0, limits: Limits | None = None
+    ) -> None:
         self.database = database
         self.blobs = blobs
         self.files = Files(database)
         self.jobs = Jobs(database, results_kept=results_kept)
         self.demand = Demand(database)
         self.batches = Batches(database, results_kept=results_kept)
-        self.attempts = Attempts(database)
+        self.attempts = Attempts(database, limits)
         self.parts = Parts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
@@ -66,7 +69,8 @@ class Store:
     def open(cls, settings: Settings) -> Store:
         """The store that the settings name; nothing is read or connected yet."""
         blobs = Blobs(settings.blobs, settings.blob_options)
-        return cls(Database(settings.database), blobs, results_kept=settings.results_kept_seconds)
+        limits = Limits.from_settings(settings)
+        return cls(Database(settings.database), blobs, results_kept=settings.results_kept_seconds, limits=limits)
 
     async def migrate(self) -> None:
         """Bring the database's schema up to date; any number of processes may do so at once."""

@@ -40,25 +40,32 @@ def choose(
     room: Room,
     *,
     running: Mapping[str, int],
+    served: Mapping[str, float] | None = None,
     leave: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
+    admit: Callable[[DueJob], bool] = lambda job: True,
 ) -> Choice:
     """Choose among the runs, which come in the order of their queues' priority and of their age.
 
     ``running`` says how many runs of each owner are at work here; within a queue, the owner with the fewest goes
-    next. ``leave`` says whether another worker should have the first try at a run. Runs of no job are taken as they
-    come.
+    next, of equals the one whom ``served`` names the longest ago, or not at all. ``leave`` says whether another worker
+    should have the first try at a run, ``admit`` whether limits allow a job; it counts those that it admits. Runs of no
+    job are taken as they come.
     """
-    choice, at_work = Choice(), Counter(running)
+    choice, at_work, last = Choice(), Counter(running), served or {}
     for _, queue in groupby(due, key=lambda run: run.work_queue_name):
         waiting = list(queue)
         while waiting and len(choice.ordinary) < room.ordinary:
-            run = min(waiting, key=lambda run: at_work[_owner(run, jobs)])
+            run = min(waiting, key=lambda run: (at_work[owner := _owner(run, jobs)], last.get(owner, 0.0)))
             waiting.remove(run)
-            _place(choice, run, jobs.get(job_id_of(run) or ""), room, at_work, leave)
+            job = jobs.get(job_id_of(run) or "")
+            if job is None or job.suspect or not leave(run, job):
+                _place(choice, run, job, room, at_work, admit)
+            else:
+                choice.left_to_others += 1
         for run in waiting:  # no ordinary room is left, but suspects have a place of their own
             job = jobs.get(job_id_of(run) or "")
-            if job is not None and job.suspect and len(choice.suspects) < room.suspects:
-                choice.suspects.append(run)
+            if job is not None and job.suspect:
+                _place(choice, run, job, room, at_work, admit)
     return choice
 
 
@@ -68,17 +75,15 @@ def _place(
     job: DueJob | None,
     room: Room,
     at_work: Counter[str],
-    leave: Callable[[FlowRun, DueJob], bool],
+    admit: Callable[[DueJob], bool],
 ) -> None:
     if job is not None and job.suspect:
-        if len(choice.suspects) < room.suspects:
+        if len(choice.suspects) < room.suspects and admit(job):
             choice.suspects.append(run)
-        return
-    if job is not None and leave(run, job):
-        choice.left_to_others += 1
-        return
-    choice.ordinary.append(run)
-    if job is not None:
+    elif job is None:
+        choice.ordinary.append(run)
+    elif admit(job):
+        choice.ordinary.append(run)
         at_work[job.owner_id] += 1
 
 

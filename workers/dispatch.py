@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,9 +18,11 @@ from orchestration.beside import end
 from orchestration.outages import Outage
 from orchestration.runs import claim, job_id_of, requeue, sign, still_waits
 from speech.clock import now
+from speech.limits import AtWork, Limits
 from storage.due import DueJob, DueJobs
 from storage.store import Store
 from workers.affinity import MOMENT_SECONDS, Affinity
+from workers.backlog import Backlog
 from workers.choice import Room, choose
 from workers.conclusion import Conclusion
 from workers.flows import Entrypoints, FlowUnknown
@@ -38,6 +40,7 @@ LOOKED_AT = 8
 """How many more runs than fit are looked at, so that owners take turns."""
 MOST_LOOKED_AT = 200
 """What Prefect gives at most; so many are looked at when those in front cannot be taken."""
+OWNERS_REMEMBERED = 1000
 
 
 @dataclass
@@ -53,10 +56,13 @@ class Dispatcher:
     places: Places
     suspects: Places | None = None
     affinity: Affinity | None = None
+    backlog: Backlog | None = None
+    limits: Limits | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _entrypoints: Entrypoints = field(default_factory=Entrypoints)
     _owners: dict[UUID, str] = field(default_factory=dict)
+    _served: dict[str, float] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _outage: Outage = field(default_factory=lambda: Outage("Prefect or the database"))
 
@@ -84,15 +90,20 @@ class Dispatcher:
         while True:
             due = await self._due(limit)
             looked_at = time.monotonic()
+            full = len(due) >= limit
+            if full and self.backlog is not None:
+                due = await self.backlog.completed(due, room.ordinary, self.queues())
             jobs = await self._jobs_of(due)
             choice = choose(
                 [run for run in due if run.id not in set(self.runs)],
                 jobs,
                 room,
                 running=Counter(self._owners.values()),
+                served=self._served,
                 leave=self._leave_to_others,
+                admit=await self._admission(jobs),
             )
-            if len(choice.ordinary) >= room.ordinary or len(due) < limit or limit >= MOST_LOOKED_AT:
+            if len(choice.ordinary) >= room.ordinary or not full or limit >= MOST_LOOKED_AT:
                 break
             limit = min(MOST_LOOKED_AT, limit * 2)
         if choice.left_to_others:
@@ -108,6 +119,29 @@ class Dispatcher:
         if self.affinity is not None:
             await self.affinity.look(job.model for job in jobs.values())
         return jobs
+
+    async def _admission(self, jobs: Mapping[str, DueJob]) -> Callable[[DueJob], bool]:
+        """What says of one job after the other whether limits allow it beside those at work and those before."""
+        if not self.limits or not jobs:
+            return lambda job: True
+        limits, at_work = self.limits, await DueJobs(self.store.database).at_work()
+
+        def admit(job: DueJob) -> bool:
+            asked = AtWork(job.owner_id, job.model)
+            if not job.begun:
+                if not limits.leave_room(asked, at_work):
+                    return False
+                at_work.append(asked)
+            return True
+
+        return admit
+
+    def _serve(self, owner_id: str) -> None:
+        """Note that the owner had a turn; who had theirs long ago is as good as one who had none."""
+        self._served.pop(owner_id, None)
+        self._served[owner_id] = time.monotonic()
+        if len(self._served) > OWNERS_REMEMBERED:
+            del self._served[next(iter(self._served))]
 
     async def settle(self) -> None:
         """Wait until no run is in work."""
@@ -168,6 +202,7 @@ class Dispatcher:
         run.state = state
         if job is not None:
             self._owners[run.id] = job.owner_id
+            self._serve(job.owner_id)
             if self.affinity is not None:
                 self.affinity.used(job.model)
         task = asyncio.create_task(self._see_through(run, places), name=f"run-{run.id}")

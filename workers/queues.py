@@ -27,7 +27,7 @@ class ServedQueues:
     present: tuple[str, ...] = ()
 
     def of_jobs(self) -> tuple[str, ...]:
-        """Those whose runs go to devices; none when there are none yet."""
+        """Those whose runs go to devices, the most urgent first; none when there are none yet."""
         return tuple(name for name in self.present if name not in QUEUES)
 
     def of_chores(self, name: str) -> tuple[str, ...]:
@@ -38,7 +38,8 @@ class ServedQueues:
         """Read them anew; whether they are others than before."""
         found = await self.client.read_work_queues(work_pool_name=self.pool)
         before = self.present
-        self.present = tuple(queue.name for queue in found if not self.named or queue.name in self.named)
+        ordered = sorted(found, key=lambda queue: queue.priority or 0)
+        self.present = tuple(queue.name for queue in ordered if not self.named or queue.name in self.named)
         return self.present != before
 
     async def watch(self, changed: Callable[[], None]) -> None:

@@ -21,9 +21,11 @@ from orchestration.events import listen, run_events
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
+from speech.limits import Limits
 from speech.settings import Settings
 from storage.store import Store
 from workers.affinity import Affinity
+from workers.backlog import Backlog
 from workers.beat import Heart
 from workers.cancelling import Enforcer
 from workers.chores import QUEUES, ThreadPlaces
@@ -105,7 +107,17 @@ class PoolService:
         pool = self.settings.work_pool
         queues = ServedQueues(client, pool, self.queues)
         jobs = Dispatcher(
-            client, store, pool, self.worker_id, queues.of_jobs, self.devices, self.suspect, affinity, leaving=leaving
+            client,
+            store,
+            pool,
+            self.worker_id,
+            queues.of_jobs,
+            self.devices,
+            self.suspect,
+            affinity,
+            Backlog(client, store, pool, by_model=bool(self.settings.pool_routes or self.settings.model_jobs_at_once)),
+            Limits.from_settings(self.settings),
+            leaving,
         )
         dispatchers = [jobs]
         for queue, places in self.chores.items():

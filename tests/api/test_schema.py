@@ -29,6 +29,8 @@ CHECKS = (
     "ignored_auth",
 )
 EXAMPLES = 25
+# Among the options of the command, the time would count for each operation.
+TIMES = "request-timeout = 60\n"
 STREAM = """
 [[operations]]
 include-name = "GET /api/v1/jobs/{job_id}/events"
@@ -78,11 +80,11 @@ async def finish(here: Settings, job_id: str) -> str:
 
 def examine(served: Served, folder: Path, *options: str, config: str = "") -> None:
     """Run schemathesis in a process of its own; its report is what a failure shows."""
-    (folder / "schemathesis.toml").write_text(config + STREAM)
+    (folder / "schemathesis.toml").write_text(TIMES + config + STREAM)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml"),
         *("run", f"{served.url}/openapi.json", "--seed=1", "--warnings=off"),
-        *(f"--checks={','.join(CHECKS)}", f"--max-examples={EXAMPLES}", "--request-timeout=60"),
+        *(f"--checks={','.join(CHECKS)}", f"--max-examples={EXAMPLES}"),
         *("-H", f"Authorization: {served.headers['Authorization']}", *options),
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=1200)

@@ -54,3 +54,17 @@ def test_what_another_worker_is_warm_for_is_left_to_it() -> None:
 
 def test_runs_of_no_job_are_taken_as_they_come() -> None:
     assert len(choose([run(""), run("gone")], {}, Room(2), running={}).ordinary) == 2
+
+
+def test_of_equals_who_was_served_the_longest_ago_goes_next() -> None:
+    due = [run("a"), run("b"), run("c")]
+    jobs = {"a": job("a", "one"), "b": job("b", "two"), "c": job("c", "three")}
+    served = {"one": 3.0, "two": 2.0}
+    assert named(choose(due, jobs, Room(2), running={}, served=served).ordinary) == ["c", "b"]
+
+
+def test_what_limits_do_not_allow_is_passed_over() -> None:
+    due = [run("a"), run("b"), run("c"), run("")]
+    jobs = {"a": job("a"), "b": job("b", suspect=True), "c": job("c", model="free")}
+    choice = choose(due, jobs, Room(3, 1), running={}, admit=lambda job: job.model == "free")
+    assert (choice.ordinary, choice.suspects) == ([due[2], due[3]], [])

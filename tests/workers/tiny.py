@@ -8,10 +8,16 @@ import time
 from pathlib import Path
 
 from prefect import flow, task
+from prefect.runtime import flow_run
 
+from flows.attempt import begin
 from orchestration.handover import let_go, postpone
+from speech.clock import now
 from speech.errors import InvalidAudio
+from speech.jobs import JobStatus
+from storage.projection import Projection
 from tasks.current import current
+from tasks.work import MustWait
 
 
 @task
@@ -34,6 +40,30 @@ def waiting(folder: str, name: str) -> None:
     while not (Path(folder) / "go").exists():
         time.sleep(0.02)
     (Path(folder) / name).write_text("done", encoding="utf-8")
+
+
+@flow(name="marking", persist_result=False)
+def marking(folder: str, name: str, job_id: str) -> None:
+    """Leave a mark for a job."""
+    (Path(folder) / f"{name}.step").touch()
+
+
+@flow(name="beginning", persist_result=False)
+def beginning(folder: str, name: str, job_id: str) -> None:
+    """Begin the job as real runs do, say beside how many others, and end it when ``go`` is there."""
+    runtime, here = current(), Path(folder)
+    try:
+        begin(runtime, job_id, 1, str(flow_run.id), again=False)
+    except MustWait as reason:
+        postpone(reason.seconds, reason.why)
+    (here / f"{name}.running").touch()
+    beside = len(list(here.glob("*.running"))) - len(list(here.glob("*.over")))
+    (here / f"{name}.beside").write_text(str(beside), encoding="utf-8")
+    while not (here / "go").exists():
+        time.sleep(0.02)
+    (here / f"{name}.over").touch()
+    over = Projection(JobStatus.FAILED, error="Over.", error_code="over", observed_at=now())
+    runtime.wait(runtime.store.jobs.project(job_id, 1, over))
 
 
 @flow(name="failing", persist_result=False)

@@ -1,0 +1,83 @@
+"""Long queues and limits: whose run is taken next when there are more than Prefect gives at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.client.schemas.objects import FlowRun
+
+from speech.clock import now
+from speech.options import TranscribeRequest
+from storage.due import DueJobs
+from storage.tables import owners
+from storage.upserts import insert_or_ignore
+from tests.waiting import eventually
+from tests.workers.conftest import Pool
+from workers.backlog import Backlog
+
+pytestmark = pytest.mark.prefect
+MANY = 30
+
+
+async def submit(pool: Pool, deployment: UUID, owner: str, name: str, **asked: object) -> FlowRun:
+    request = TranscribeRequest.model_validate({"urls": [f"https://example.com/{name}.mp3"], **asked})
+    async with pool.store.database.writing() as connection:
+        await connection.execute(insert_or_ignore(connection, owners).values(owner_id=owner, created_at=now()))
+    job = await pool.store.jobs.create(owner, request, max_unfinished=1000)
+    run = await pool.submit(deployment, name, job_id=job.job_id)
+    await pool.store.jobs.submitted(job.job_id, 1, str(run.id))
+    return run
+
+
+def begun(folder: Path) -> list[str]:
+    marks = sorted(folder.glob("*.step"), key=lambda path: path.stat().st_mtime_ns)
+    return [mark.stem for mark in marks]
+
+
+async def test_who_has_one_job_waits_for_one_job_of_who_has_many(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    runs = [await submit(pool, deployment, "many", f"m{number:02}") for number in range(MANY)]
+    single = await submit(pool, deployment, "one", "single")
+    async with pool.worker(worker_slots=1):
+        await pool.becomes(single, "Completed")
+        assert begun(pool.folder).index("single") <= 2
+        await pool.becomes(runs[-1], "Completed")
+
+
+async def test_the_first_of_each_owner_and_urgency_and_those_that_are_due(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    a = [await submit(pool, deployment, "a", f"a{number}") for number in range(4)]
+    b = await submit(pool, deployment, "b", "b", model="large-v3")
+    urgent = await submit(pool, deployment, "a", "urgent", priority="express")
+    other = await submit(pool, deployment, "a", "other", model="base")
+    due = DueJobs(pool.store.database)
+    assert await due.first_of_each(1, 10, by_model=False) == [str(run.id) for run in (urgent, a[0], b)]
+    assert await due.first_of_each(2, 3, by_model=False) == [str(run.id) for run in (urgent, a[0], b)]
+    by_model = await due.first_of_each(1, 10, by_model=True)
+    assert by_model == [str(run.id) for run in (urgent, a[0], b, other)]
+    backlog = Backlog(pool.client, pool.store, pool.settings.work_pool)
+    completed = await backlog.completed([a[0], a[1]], 1, ("express", "normal", "low"))
+    assert [run.name for run in completed] == [run.name for run in (a[0], a[1], urgent, b)]
+    assert await backlog.completed([a[0]], 1, ("low",)) == [a[0]]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"owner_jobs_at_once": 2}, {"model_jobs_at_once": {"faster_whisper/*": 2, "google/*": 1}}]
+)
+async def test_no_more_at_work_than_the_limits_allow(pool: Pool, limits: dict[str, object]) -> None:
+    deployment = await pool.deploy("beginning")
+    settings = pool.settings.model_copy(update=limits)
+    pool.settings = settings
+    runs = [await submit(pool, deployment, "a", f"mark-{number}") for number in range(5)]
+    async with pool.worker(worker_slots=4):
+
+        async def two_run() -> bool:
+            return len(list(pool.folder.glob("*.running"))) == 2
+
+        await eventually(two_run)
+        (pool.folder / "go").touch()
+        for run in runs:
+            await pool.becomes(run, "Completed")
+    assert max(int(path.read_text()) for path in pool.folder.glob("*.beside")) <= 2
