@@ -29,6 +29,7 @@ from api.routes import (
     files,
     ingests,
     jobs,
+    metrics,
     probes,
     reference,
     results,
@@ -76,7 +77,8 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    for routes in (uploads, files, jobs, events, batches, results, transcripts, ingests, webhooks, catalogue, probes):
+    jobs_and_words = (uploads, files, jobs, events, batches, results, transcripts, ingests, webhooks)
+    for routes in (*jobs_and_words, catalogue, probes, metrics):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)
     problems.install(app)

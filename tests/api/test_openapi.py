@@ -54,6 +54,7 @@ ROUTES = {
     "GET /providers",
     "GET /models",
     "GET /health",
+    "GET /metrics",
     "GET /health/live",
     "GET /health/ready",
 }
