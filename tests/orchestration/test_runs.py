@@ -64,6 +64,7 @@ async def test_a_run_that_goes_back_names_no_worker(client: PrefectClient, run: 
     again = await client.read_flow_run(run.id)
     assert worker_id_of(again) is None
     assert await _state(client, run.id) == "Scheduled"
+    assert again.next_scheduled_start_time == run.next_scheduled_start_time  # its place in the queue is kept
 
 
 @pytest.mark.parametrize(("state", "then"), [(Cancelling(), "Cancelled"), (Completed(), "Completed")])
