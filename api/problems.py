@@ -101,6 +101,7 @@ STATUS: dict[type[SpeechError], int] = {
     storage_errors.Missing: 404,
     storage_errors.BlobMissing: 404,
     storage_errors.QueueFull: 429,
+    storage_errors.LimitReached: 429,
     storage_errors.TooManyIngests: 409,
     storage_errors.JobFinished: 409,
     storage_errors.JobNotFinished: 409,

@@ -11,7 +11,7 @@ from audio.pieces import Piece
 from audio.spans import Span
 from pipeline.assemble import assemble
 from pipeline.prepare import Prepared
-from pipeline.recognise import Recognised, recognise
+from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording
 from pipeline.steps import KeptSteps, NoSteps, StepStore
 from providers.base import RecognitionOptions
@@ -41,7 +41,7 @@ def run(
     options: RecognitionOptions = OPTIONS,
     observer: Noting | None = None,
 ) -> Recognised:
-    return recognise(recording, PREPARED, counting, options, steps, observer or Noting())
+    return Recognising(recording, PREPARED, counting, steps, observer or Noting()).all(options)
 
 
 def test_the_language_of_the_first_piece_stays(recording: Recording, counting: Counting) -> None:
@@ -112,7 +112,7 @@ def test_another_name_for_the_same_weights_hits(recording: Recording, counting: 
 
 def test_no_speech_needs_no_weights_in_memory(recording: Recording, counting: Counting) -> None:
     nothing = Prepared(11.0, (), Quality())
-    found = recognise(recording, nothing, counting, OPTIONS, NoSteps(), Noting())
+    found = Recognising(recording, nothing, counting, NoSteps(), Noting()).all(OPTIONS)
     assert (found.pieces, found.language, counting.heard) == ((), None, [])
     transcript = assemble(recording, nothing, found)
     assert (transcript.text, transcript.duration) == ("", 11.0)
