@@ -182,7 +182,7 @@ async def _open(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Welcome:
-    writer.write(said(Hello()))
+    writer.write(said(Hello(version=VERSION)))
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             head = await read_head(reader)

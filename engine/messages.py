@@ -38,7 +38,7 @@ class Hello(_Message):
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["hello"] = "hello"
-    version: int = VERSION
+    version: int
 
 
 class Welcome(_Message):
