@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,19 @@ from numpy.typing import NDArray
 from audio.samples import Samples
 from engine.errors import EngineLost, EngineRefused
 from engine.failures import error_of
-from engine.frames import BadFrame, Head, read_head, read_payload
+from engine.frames import LENGTHS_BYTES, BadFrame, Head, read_head, read_payload
 from engine.messages import VERSION, Cancel, Failed, Hello, Recognise, Result, Welcome, parse, said
 from engine.pcm import check_length, encoded
 from engine.sockets import address_of
 from speech.codec import recognition_from_json
+from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition
 
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 64 * 1024**2
 """The longest answer that is believed."""
+_TOO_MUCH = "The options are too long, too deep, or no text that can be sent."
 
 
 class EngineClient:
@@ -98,16 +101,16 @@ class EngineClient:
             DeadlinePassed: when the device had no time for it before the deadline.
             EngineBusy: when as many requests are under way as the engine takes.
             EngineLost: when the connection is, or gets lost.
-            InvalidAudio: when the audio is longer than ``audio_seconds``.
-            SpeechError: whatever the provider raises: UnsupportedOption, ModelNotFound, ProviderError ...
+            InvalidAudio: when the audio is longer than ``audio_seconds``, or not mono.
+            UnsupportedOption: when the options are too much for one message.
+            SpeechError: whatever the provider raises: ModelNotFound, ProviderError ...
 
         """
         check_length(samples.size, self.audio_seconds)
         number, now = next(self._numbers), asyncio.get_running_loop().time
         until = None if deadline is None else now() + deadline
         encoding, payload = encoded(samples)
-        # Whether a field was given means something: word times are missed by who asked for them only.
-        options = (request or TranscribeRequest()).model_dump(mode="json", exclude_unset=True)
+        options = _options(request or TranscribeRequest())
         try:
             async with self._sending:
                 left = None if until is None else until - now()
@@ -126,8 +129,9 @@ class EngineClient:
         """Send a request, at the pace at which the engine reads; the future has its answer."""
         if self._lost is not None:
             raise EngineLost(self._lost)
+        head = _checked(message, payload.nbytes)
         answer = self._waiting[message.id] = asyncio.get_running_loop().create_future()
-        self._writer.write(said(message, payload.nbytes))
+        self._writer.write(head)
         self._writer.write(payload)
         with suppress(OSError):  # lost: the answer says so
             await self._writer.drain()
@@ -198,6 +202,29 @@ async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     if not isinstance(message, Welcome) or message.version != VERSION:
         raise EngineRefused(f"What listens there speaks no version {VERSION} of the protocol.")
     return message
+
+
+def _checked(message: Recognise, payload_bytes: int) -> bytes:
+    """A request up to its payload; one that the engine would not understand would end it for all others too.
+
+    Raises:
+        UnsupportedOption: when its options are too much.
+
+    """
+    try:
+        head = said(message, payload_bytes)
+        parse(head[LENGTHS_BYTES:])
+    except (BadFrame, ValueError, RecursionError):
+        raise UnsupportedOption(_TOO_MUCH, "options") from None
+    return head
+
+
+def _options(request: TranscribeRequest) -> dict[str, Any]:
+    try:
+        # Whether a field was given means something: word times are missed by who asked for them only.
+        return request.model_dump(mode="json", exclude_unset=True)
+    except ValueError:
+        raise UnsupportedOption(_TOO_MUCH, "options") from None
 
 
 def _recognition(payload: bytes) -> Recognition:

@@ -9,6 +9,9 @@ from engine.messages import Failed
 from speech import errors as speech_errors
 from speech.errors import ProviderError, ProviderUnavailable, SpeechError, UnexpectedError, UnsupportedOption
 
+MESSAGE_LENGTH = 2000
+FIELD_LENGTH = 200
+
 
 def _tree(base: type[SpeechError]) -> Iterator[type[SpeechError]]:
     for kind in base.__subclasses__():
@@ -25,12 +28,17 @@ def failure_of(error: SpeechError, request: int | None) -> Failed:
     return Failed(
         id=request,
         code=error.code,
-        message=error.message,
+        message=_sayable(error.message, MESSAGE_LENGTH),
         retryable=error.retryable,
-        field=error.field if isinstance(error, UnsupportedOption) else "",
+        field=_sayable(error.field, FIELD_LENGTH) if isinstance(error, UnsupportedOption) else "",
         provider=error.provider if isinstance(error, ProviderError) else "",
         retry_after=error.retry_after if isinstance(error, ProviderError) else None,
     )
+
+
+def _sayable(text: str, length: int) -> str:
+    """Text that fits into a message; it may quote names that somebody else made up."""
+    return text[:length].encode(errors="replace").decode()
 
 
 def error_of(failed: Failed) -> SpeechError:

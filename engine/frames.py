@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 _LENGTHS = struct.Struct(">II")
+LENGTHS_BYTES = _LENGTHS.size
 
 HEADER_BYTES = 256 * 1024
 """Longest header: a request with two hundred hotwords of two hundred characters fits."""
@@ -65,7 +66,14 @@ async def skip_payload(reader: asyncio.StreamReader, head: Head) -> None:
 
 
 def framed(header: bytes, payload_bytes: int = 0) -> bytes:
-    """The beginning of a frame, up to its payload."""
+    """The beginning of a frame, up to its payload.
+
+    Raises:
+        BadFrame: when the header is longer than the other end reads.
+
+    """
+    if len(header) > HEADER_BYTES:
+        raise BadFrame(f"A header of {len(header)} bytes is too long: {HEADER_BYTES} is the most.")
     return _LENGTHS.pack(len(header), payload_bytes) + header
 
 

@@ -18,7 +18,14 @@ MOST_BYTES = MOST_SECONDS * SAMPLE_RATE * max(WIDTHS.values())
 
 
 def encoded(samples: Samples | NDArray[np.int16]) -> tuple[Encoding, memoryview]:
-    """Samples as bytes: int16 as they are, anything else as float32. No copy where none is needed."""
+    """Samples as bytes: int16 as they are, anything else as float32. No copy where none is needed.
+
+    Raises:
+        InvalidAudio: when they are not mono.
+
+    """
+    if samples.ndim != 1:
+        raise InvalidAudio(f"The audio is not mono: its shape is {samples.shape}.")
     encoding: Encoding = "pcm_s16le" if samples.dtype == np.int16 else "pcm_f32le"
     kind = "<i2" if encoding == "pcm_s16le" else "<f4"
     return encoding, np.ascontiguousarray(samples, dtype=kind).view(np.uint8).data

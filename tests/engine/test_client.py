@@ -116,8 +116,12 @@ async def test_a_timeout_around_it_cancels_too(engine: EngineClient, server: Eng
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await engine.recognise(SECOND, WAIT, owner="tom")
+
+    async def dropped() -> bool:
+        return clerk.dropped == ["tom"]
+
+    await eventually(dropped)
     await _busy(server, 0)
-    assert clerk.dropped == ["tom"]
 
 
 async def test_a_deadline_that_has_passed(engine: EngineClient, clerk: Clerk) -> None:
@@ -132,6 +136,39 @@ async def test_audio_that_is_too_long_is_not_even_sent(engine: EngineClient, cle
         await engine.recognise(np.zeros(32_001, dtype=np.float32))
     await engine.recognise(np.zeros(0, dtype=np.float32))
     assert [asked.samples.size for asked in clerk.asked] == [0]
+
+
+def _nested(depth: int) -> dict[str, object]:
+    return {} if not depth else {"a": _nested(depth - 1)}
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"a": "x" * 300_000}, {"a": "\ud800"}, _nested(400)], ids=["long", "odd", "deep"]
+)
+async def test_options_that_cannot_be_said_end_no_other_request(
+    engine: EngineClient, server: EngineServer, clerk: Clerk, parameters: dict[str, object]
+) -> None:
+    other = asyncio.create_task(engine.recognise(SECOND, WAIT))
+    await _busy(server, 1)
+    with pytest.raises(UnsupportedOption, match="options"):
+        await engine.recognise(SECOND, TranscribeRequest(parameters=parameters))
+    clerk.go.set()
+    assert (await other).language == "en"
+
+
+async def test_what_an_error_quotes_is_cut_short(engine: EngineClient, clerk: Clerk) -> None:
+    clerk.failure = UnsupportedOption("x" * 300_000 + "\ud800", "y" * 300_000)
+    with pytest.raises(UnsupportedOption) as caught:
+        await engine.recognise(SECOND, FAIL)
+    assert (len(caught.value.message), len(caught.value.field)) == (2000, 200)
+    clerk.failure = UnsupportedOption("\ud800 is no text")
+    with pytest.raises(UnsupportedOption, match=r"\? is no text"):
+        await engine.recognise(SECOND, FAIL)
+
+
+async def test_audio_of_two_channels_is_not_taken_for_one(engine: EngineClient) -> None:
+    with pytest.raises(InvalidAudio, match="mono"):
+        await engine.recognise(np.zeros((100, 2), dtype=np.float32))
 
 
 async def test_a_full_engine(engine: EngineClient, server: EngineServer, clerk: Clerk) -> None:

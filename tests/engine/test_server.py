@@ -228,11 +228,14 @@ async def test_whoever_does_not_say_hello_is_sent_away(server: EngineServer, cle
 
 async def test_whoever_says_nothing_is_sent_away(server: EngineServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HELLO_SECONDS", 0.05)
-    monkeypatch.setattr(frames, "FRAME_SECONDS", 0.05)
     async with bare(server.path, greet=False) as silent:
         assert "hello" in (await silent.hear() or {})["message"]
         assert await silent.ended()
+
+
+async def test_a_frame_that_does_not_come_to_its_end(server: EngineServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bare(server.path) as slow:
+        monkeypatch.setattr(frames, "FRAME_SECONDS", 0.05)
         header = b'{"type":"recognise","id":2,"owner":"","encoding":"pcm_f32le"}'
         slow.writer.write(struct.pack(">II", len(header), 4000) + header + bytes(100))
         assert "did not come" in (await slow.hear() or {})["message"]
