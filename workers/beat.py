@@ -78,10 +78,11 @@ class Heart:
 
 
 def _shown(device: KeptDevice) -> dict[str, Any]:
-    """A device process, for people and for whoever gathers metrics."""
+    """A device process, for people, for whoever gathers metrics, and for live servers (engine/doors.py)."""
     alive = device.process is not None and device.process.alive
     pid = device.process.process.pid if device.process is not None else None
-    return {"pid": pid, "alive": alive, "busy": len(device.reserved), **asdict(device.pulse)}
+    socket = device.process.socket if device.process is not None and alive else None
+    return {"pid": pid, "alive": alive, "socket": socket, "busy": len(device.reserved), **asdict(device.pulse)}
 
 
 def own_version() -> str:

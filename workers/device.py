@@ -46,6 +46,8 @@ class DeviceProcess:
     hang_seconds: float
     call_seconds: float
     device: str = ""
+    socket: str | None = None
+    """Where it listens for live servers, if it does."""
     pulse: Pulse = field(default_factory=Pulse)
     _runs: dict[UUID, asyncio.Future[Ended]] = field(default_factory=dict)
     _heard_at: float = field(default_factory=time.monotonic)
@@ -79,7 +81,7 @@ class DeviceProcess:
         if not isinstance(first, Ready):
             await child._end_process()
             raise DeviceFailed(f"A device process did not start (exit {process.returncode}); its log says why.")
-        child.device, child._heard_at = first.device, time.monotonic()
+        child.device, child.socket, child._heard_at = first.device, first.socket, time.monotonic()
         child._tasks = [asyncio.create_task(child._listen(reader)), asyncio.create_task(child._watch())]
         return child
 

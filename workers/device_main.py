@@ -26,6 +26,7 @@ from orchestration.settling import settle_memory
 from pipeline.runtime import Runtime
 from speech.logs import configure, route_foreign_loggers
 from tasks.current import use
+from workers.door import Door
 from workers.flows import FlowUnknown, import_flow
 from workers.messages import Begin, Done, Ended, Leave, Pulse, Ready, Run, Wire
 from workers.preload import preload
@@ -70,13 +71,15 @@ class House:
     runtime: Runtime
     threads: RunThreads
     _busy: set[UUID] = field(default_factory=set)
+    _door: Door | None = None
 
     def serve(self) -> None:
         """Run what comes until the worker is gone; then leave, without waiting for runs that still go on."""
         _import_ahead()
         settle_memory()
         device = self.runtime.engine.device
-        self.wire.send(Ready(f"{device.kind} ({device.compute_type})"))
+        self._door = Door.open(self.runtime)
+        self.wire.send(Ready(f"{device.kind} ({device.compute_type})", str(self._door.path) if self._door else None))
         preload(self.runtime)
         threading.Thread(target=self._beat, name="pulse", daemon=True).start()
         while (message := self.wire.read()) is not None:
@@ -86,8 +89,10 @@ class House:
                 self.threads.start(run, message.entrypoint, self._done(run.id))
             elif isinstance(message, Leave):
                 self.threads.leaving.set()
-        if self._busy:
-            os._exit(0)  # their runs are back in the queue, or will be
+        if self._door is not None:
+            self._door.close()
+        if self._busy or (self._door is not None and self._door.busy):
+            os._exit(0)  # runs are back in the queue, or will be; nobody waits for live requests any more
         use(None)
         self.runtime.close()
 
@@ -119,6 +124,7 @@ class House:
             hits=stats.pool.hits,
             longest_call_seconds=stats.longest_call_seconds,
             slots=stats.slots,
+            live=self._door.busy if self._door is not None else 0,
         )
 
 

@@ -43,9 +43,10 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The device process can take runs. ``device`` is for people."""
+    """The device process can take runs. ``device`` is for people; at ``socket`` it listens for live servers."""
 
     device: str
+    socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Pulse:
     """A sign of life, once a second. Bytes of resident memory; model calls running and waiting, and ``slots``, how many
     may run at once; counters since the
     start: ``loads`` of models, and ``hits``, borrowings that found their model in memory. ``longest_call_seconds``
-    is the age of the oldest call that has not come back."""
+    is the age of the oldest call that has not come back, ``live`` the number of live requests under way."""
 
     models: tuple[str, ...] = ()
     memory_bytes: int = 0
@@ -95,6 +96,7 @@ class Pulse:
     hits: int = 0
     longest_call_seconds: float = 0.0
     slots: int = 1
+    live: int = 0
 
 
 Message = Begin | Run | Leave | Ready | Done | Pulse

@@ -66,8 +66,9 @@ class SuspectPlace:
 
     @property
     def _settings(self) -> Settings:
-        """Its process loads nothing ahead: beside the ordinary one there may be room for one more model, if that."""
-        return self.settings.model_copy(update={"preload_models": []})
+        """Its process loads nothing ahead: beside the ordinary one there may be room for one more model, if that. And
+        nobody who listens to people shall meet a process that is expected to die."""
+        return self.settings.model_copy(update={"preload_models": [], "engine_connections": 0})
 
     def leave(self) -> None:
         """Ask for the run back."""

@@ -94,6 +94,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("storage.store", ("prefect", "fastapi", "av", "faster_whisper", "ctranslate2", "onnxruntime", "torch")),
         ("providers.base", ("prefect", "fastapi", "sqlalchemy", "av", "faster_whisper", "ctranslate2", "torch")),
         ("providers.registry", ("prefect", "fastapi", "av", "faster_whisper", "ctranslate2", "onnxruntime", "torch")),
+        ("engine.client", tuple(name for name in HEAVY if name not in ("pydantic", "numpy"))),
         ("api.server", ("prefect", "av", "faster_whisper", "ctranslate2", "onnxruntime", "torch")),
         ("cli.main", HEAVY),
         ("cli.serve", ("prefect", "av", "faster_whisper", "ctranslate2", "onnxruntime", "torch", "sqlalchemy")),

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from engine.errors import DeadlinePassed
 from engine.slots import LIVE, Slots, Standing, standing
 from speech.errors import JobCancelled
 from tests.engine.conftest import PATIENCE
@@ -200,6 +201,56 @@ def test_comers_and_goers_do_not_shut_out_who_was_there_all_along() -> None:
     for worker in workers:
         worker.join(PATIENCE)
     assert min(served.values()) > 50
+
+
+class Clock:
+    at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def test_what_expires_is_not_begun_after_its_deadline() -> None:
+    clock = Clock()
+    slots = Slots(1, clock=clock)
+    with standing(Standing(LIVE, deadline=99.0)), slots.turn():
+        assert slots.busy == 1  # its deadline says when it goes, not whether
+    late = Standing(LIVE, deadline=100.0, expires=True)
+    with pytest.raises(DeadlinePassed), standing(late), slots.turn():
+        raise AssertionError("its turn came")
+    assert (slots.busy, slots.waiting, late.late(clock.at)) == (0, 0, True)
+
+
+def test_what_was_begun_in_time_goes_on_to_its_end() -> None:
+    clock = Clock()
+    slots = Slots(1, clock=clock)
+    in_time = Standing(LIVE, deadline=101.0, expires=True)
+    with standing(in_time):
+        with slots.turn():
+            clock.at = 200.0
+        with slots.turn():
+            assert not in_time.late(clock.at)
+
+
+def test_whoever_waits_past_its_deadline_leaves_the_line_to_the_next(
+    threads: ThreadPoolExecutor, settle: Settle
+) -> None:
+    clock, served = Clock(), []
+    slots = Slots(1, clock=clock)
+
+    def work(of: Standing) -> None:
+        with standing(of), slots.turn():
+            served.append(of)
+
+    with slots.turn():
+        late = threads.submit(work, Standing(LIVE, deadline=101.0, expires=True))
+        next_one = threads.submit(work, Standing(1))
+        settle(lambda: slots.waiting == 2)
+        clock.at = 102.0
+    with pytest.raises(DeadlinePassed):
+        late.result(PATIENCE)
+    next_one.result(PATIENCE)
+    assert served == [Standing(1)]
 
 
 def test_the_age_of_the_oldest_turn_is_told() -> None:

@@ -121,6 +121,7 @@ def test_defaults_are_filled_in_from_the_data_folder(tmp_path: Path) -> None:
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/woa.db"
     assert settings.blobs == str(tmp_path / "blobs")
     assert (settings.models, settings.spool) == (tmp_path / "models", tmp_path / "spool")
+    assert settings.run == tmp_path / "run"
     assert settings.prefect == "http://127.0.0.1:4200/api"
     assert settings.prefect_ui == "http://127.0.0.1:4200"
 

@@ -7,14 +7,17 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 from prefect import flow, task
 from prefect.runtime import flow_run
 
+from engine.slots import Standing, standing
 from flows.attempt import begin
 from orchestration.handover import let_go, postpone
 from speech.clock import now
 from speech.errors import InvalidAudio
 from speech.jobs import JobStatus
+from speech.options import TranscribeRequest
 from storage.projection import Projection
 from tasks.current import current
 from tasks.work import MustWait
@@ -128,3 +131,23 @@ def waiting_elsewhere(folder: str, name: str) -> None:
     if not once.exists():
         once.touch()
         postpone(1.0, "The provider asks to wait.")
+
+
+@flow(name="holding", persist_result=False)
+def holding(folder: str, name: str) -> None:
+    """Hold the device until ``go``."""
+    with current().engine.slot():
+        (Path(folder) / f"{name}.running").touch()
+        while not (Path(folder) / "go").exists():
+            time.sleep(0.02)
+
+
+@flow(name="recognising", persist_result=False)
+def recognising(folder: str, name: str) -> None:
+    """Recognise ``audio.npy`` of the folder, as a job does; leave the moment at which that was done."""
+    registry = current().registry
+    request = TranscribeRequest(model="tiny.en")
+    samples = np.load(Path(folder) / "audio.npy")
+    with standing(Standing(1, name)):
+        registry.get(request.provider).recognise(samples, registry.check(request))
+    (Path(folder) / name).write_text(str(time.monotonic()), encoding="utf-8")
