@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import cancelling, crowd, identity, latency, overhead, throughput
-from benchmarks.site import SQLITE, Site
 from benchmarks.stack import Stack
+from benchmarks.workbench import SQLITE, Workbench
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -31,8 +31,8 @@ JFK = ROOT / "examples" / "audio" / "jfk.flac"
 class Benchmark:
     """``full`` measures, on products that it starts; ``quick`` checks what must always hold, on a running one."""
 
-    full: Callable[[Site], str]
-    quick: Callable[[Site, Stack], str]
+    full: Callable[[Workbench], str]
+    quick: Callable[[Workbench, Stack], str]
 
 
 def run_latency(stack: Stack, quick: bool) -> str:
@@ -62,11 +62,11 @@ def run_identity(stack: Stack, quick: bool) -> str:
 def _on_sqlite(run: Callable[[Stack, bool], str]) -> Benchmark:
     """A benchmark of one product on SQLite."""
 
-    def full(site: Site) -> str:
-        with site.product(SQLITE) as stack:
+    def full(bench: Workbench) -> str:
+        with bench.product(SQLITE) as stack:
             return run(stack, False)
 
-    return Benchmark(full, lambda _site, stack: run(stack, True))
+    return Benchmark(full, lambda _bench, stack: run(stack, True))
 
 
 BENCHMARKS = {
@@ -88,26 +88,26 @@ def main() -> int:
     # Started in the background of a shell, this process ignores it, and all that it starts would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="woa-bench-"))
-    site = Site(folder, MODELS)
+    bench = Workbench(folder, MODELS)
     try:
-        (_quick if asked.quick else _full)(site, asked.names or list(BENCHMARKS))
+        (_quick if asked.quick else _full)(bench, asked.names or list(BENCHMARKS))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _full(site: Site, names: Sequence[str]) -> None:
+def _full(bench: Workbench, names: Sequence[str]) -> None:
     for name in names:
-        text = _report(name, BENCHMARKS[name].full(site))
+        text = _report(name, BENCHMARKS[name].full(bench))
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
 
 
-def _quick(site: Site, names: Sequence[str]) -> None:
+def _quick(bench: Workbench, names: Sequence[str]) -> None:
     """All on one product: most of the time goes into starting it."""
-    with site.product(SQLITE) as stack:
+    with bench.product(SQLITE) as stack:
         for name in names:
-            _report(name, BENCHMARKS[name].quick(site, stack))
+            _report(name, BENCHMARKS[name].quick(bench, stack))
 
 
 def _report(name: str, figures: str) -> str:

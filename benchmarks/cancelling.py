@@ -25,8 +25,8 @@ from benchmarks import moments
 from benchmarks.bare import BareWhisper
 from benchmarks.figures import Figures, spread, table, timed
 from benchmarks.recordings import long
-from benchmarks.site import DATABASES, SQLITE, Site
 from benchmarks.stack import Stack
+from benchmarks.workbench import DATABASES, SQLITE, Workbench
 
 MODELS = ("base", "tiny.en")
 RUNNING = 60
@@ -43,22 +43,22 @@ LONGEST_SECONDS = 30.0
 QUIET_SECONDS = 0.5
 
 
-def full(site: Site) -> str:
+def full(bench: Workbench) -> str:
     """The tables of both databases, and how long a call of the model takes."""
-    recording = long(site.new_folder() / "long.wav", LONG_MINUTES)
+    recording = long(bench.new_folder() / "long.wav", LONG_MINUTES)
     figures: dict[str, Figures] = {}
     for database in DATABASES:
-        with site.product(database) as stack:
+        with bench.product(database) as stack:
             figures[database] = _measured(stack, recording)
     calls: Figures = {}
     for model in MODELS:
-        calls |= spread(f"{model}, one call of the bare engine's network", _calls(site, model))
+        calls |= spread(f"{model}, one call of the bare engine's network", _calls(bench, model))
     return f"{table(figures)}\n\n{table({'bare': calls})}"
 
 
-def quick(site: Site, stack: Stack) -> str:
+def quick(bench: Workbench, stack: Stack) -> str:
     """Cancelled jobs end as that, and their CPU is free before anybody is killed."""
-    recording = long(site.new_folder() / "long.wav", 3.0)
+    recording = long(bench.new_folder() / "long.wav", 3.0)
     with stack.client() as client:
         (file_id,) = stack.upload(client, recording)
         found = [_cancelled(stack, client, file_id, "tiny.en", "transcribing") for _ in range(2)]
@@ -182,12 +182,12 @@ def _wait(client: httpx.Client, job_id: str, so: Callable[[dict[str, Any]], bool
         time.sleep(POLL_SECONDS)
 
 
-def _calls(site: Site, model: str) -> list[float]:
+def _calls(bench: Workbench, model: str) -> list[float]:
     """Seconds of each call of the network while the bare engine recognises two minutes of speech."""
-    bare, took = BareWhisper(site.models), list[float]()
+    bare, took = BareWhisper(bench.models), list[float]()
     whisper = bare.load(model)
     whisper.model = _Timed(whisper.model, took)
-    bare.text(long(site.new_folder() / "two-minutes.wav", 2.0), model)
+    bare.text(long(bench.new_folder() / "two-minutes.wav", 2.0), model)
     return took
 
 

@@ -23,8 +23,8 @@ from benchmarks.figures import Figure, Figures, spread, table, timed
 from benchmarks.moments import JobMoments
 from benchmarks.prefect_server import running_prefect
 from benchmarks.recordings import clips, long
-from benchmarks.site import DATABASES, Site, databases
 from benchmarks.stack import Stack, running_stack
+from benchmarks.workbench import DATABASES, Workbench, databases
 
 CLIENTS = 20
 EACH = 5
@@ -48,21 +48,21 @@ class Answer:
     seconds: float
 
 
-def full(site: Site) -> str:
+def full(bench: Workbench) -> str:
     """The tables of both databases."""
     figures: dict[str, Figures] = {}
     for database in DATABASES:
-        with _counted_product(site, database) as (stack, door), stack.client() as client:
-            short, *held = _uploads(stack, client, site.new_folder(), PLACES)
+        with _counted_product(bench, database) as (stack, door), stack.client() as client:
+            short, *held = _uploads(stack, client, bench.new_folder(), PLACES)
             figures[database] = _crowd(stack, client, short, CLIENTS, EACH)
             figures[database] |= _long_queue(stack, door, client, short, held)
     return table(figures)
 
 
-def quick(site: Site, stack: Stack) -> str:
+def quick(bench: Workbench, stack: Stack) -> str:
     """Nobody of a small crowd is refused, and an express job goes before those that wait."""
     with stack.client() as client:
-        (short,) = _uploads(stack, client, site.new_folder(), 0)
+        (short,) = _uploads(stack, client, bench.new_folder(), 0)
         crowd = _crowd(stack, client, short, 5, 2)
         waiting = [stack.submit(client, file_ids=[short], model=MODEL, cache="refresh") for _ in range(8)]
         _wait_until_in_prefect(stack, waiting)
@@ -74,16 +74,16 @@ def quick(site: Site, stack: Stack) -> str:
 
 
 @contextmanager
-def _counted_product(site: Site, database: str) -> Iterator[tuple[Stack, Door]]:
+def _counted_product(bench: Workbench, database: str) -> Iterator[tuple[Stack, Door]]:
     """A product whose every call of Prefect goes through a door."""
-    folder = site.new_folder()
+    folder = bench.new_folder()
     with (
         databases(database) as told,
         running_prefect(folder / "prefect", told.environment) as port,
         open_door(port, folder) as door,
         running_stack(
             folder / "product",
-            site.models,
+            bench.models,
             told.environment,
             prefect_api_url=f"http://127.0.0.1:{door.port}/api",
             **told.settings,

@@ -21,8 +21,8 @@ from benchmarks.figures import Figure, Figures, spread, table, timed
 from benchmarks.following import Followed, follow
 from benchmarks.moments import JobMoments
 from benchmarks.recordings import clips
-from benchmarks.site import DATABASES, Site
 from benchmarks.stack import Stack
+from benchmarks.workbench import DATABASES, Workbench
 
 MODELS = ("tiny.en", "base")
 SAMPLES = 30
@@ -56,20 +56,20 @@ class Sample:
         return self.followed.ended - self.followed.posted - self.bare
 
 
-def full(site: Site) -> str:
+def full(bench: Workbench) -> str:
     """The tables: on both databases, and Prefect's own worker beside ours."""
     figures, ways = {}, {}
     for database in DATABASES:
-        with site.product(database) as stack:
-            samples = {model: _samples(stack, site, model) for model in MODELS}
-            figures[database] = _first_lines(samples) | _beside(stack, site.new_folder()) | _whole(stack, samples)
+        with bench.product(database) as stack:
+            samples = {model: _samples(stack, bench, model) for model in MODELS}
+            figures[database] = _first_lines(samples) | _beside(stack, bench.new_folder()) | _whole(stack, samples)
             ways[database] = _way([sample for found in samples.values() for sample in found])
     return f"{table(figures)}\n\nWhere the time to the first line goes, p50 from the POST on:\n\n{table(ways)}"
 
 
-def quick(site: Site, stack: Stack) -> str:
+def quick(bench: Workbench, stack: Stack) -> str:
     """Jobs on an idle worker complete, each state comes after the one before, and the model is loaded once."""
-    samples = _samples(stack, site, "tiny.en", 3)
+    samples = _samples(stack, bench, "tiny.en", 3)
     for sample in samples:
         assert sample.followed.end == "completed", sample
         assert sample.followed.posted < sample.run["running"] <= sample.first_line + sample.followed.posted, sample
@@ -78,9 +78,9 @@ def quick(site: Site, stack: Stack) -> str:
     return table({"SQLite": _first_lines({"tiny.en": samples}) | loads})
 
 
-def _samples(stack: Stack, site: Site, model: str, count: int = SAMPLES) -> list[Sample]:
-    bare = BareWhisper(site.models)
-    recordings = clips(site.new_folder(), CLIP_SECONDS, count + 1)
+def _samples(stack: Stack, bench: Workbench, model: str, count: int = SAMPLES) -> list[Sample]:
+    bare = BareWhisper(bench.models)
+    recordings = clips(bench.new_folder(), CLIP_SECONDS, count + 1)
     with stack.client() as client:
         files = [stack.upload(client, path)[0] for path in recordings]
         bare.text(recordings[0], model)  # both load their models with the first clip, which does not count

@@ -21,8 +21,8 @@ from benchmarks import moments
 from benchmarks.bare import BareWhisper
 from benchmarks.figures import Figure, Figures, table, timed
 from benchmarks.recordings import clips, long
-from benchmarks.site import DATABASES, Site
 from benchmarks.stack import Stack
+from benchmarks.workbench import DATABASES, Workbench
 
 AT_ONCE = 4
 """Jobs that a worker runs at once unless told otherwise (WOA_WORKER_SLOTS)."""
@@ -52,34 +52,34 @@ LOADS = (Load("base", 10.0), Load("base", 3.0), Load("tiny.en", 10.0), Load("tin
 WARM = Load("tiny.en", 3.0, 8)
 
 
-def full(site: Site) -> str:
+def full(bench: Workbench) -> str:
     """The tables of both databases."""
-    paths = {load: clips(site.new_folder(), load.seconds, load.count) for load in LOADS}
-    before = _bare(site, paths)
+    paths = {load: clips(bench.new_folder(), load.seconds, load.count) for load in LOADS}
+    before = _bare(bench, paths)
     figures: dict[str, Figures] = {}
     took: dict[str, dict[Load, float]] = {}
     for database in DATABASES:
-        with site.product(database) as stack:
+        with bench.product(database) as stack:
             took[database] = {load: _product(stack, load, paths[load]) for load in LOADS}
-    after = _bare(site, paths)
+    after = _bare(bench, paths)
     for database, seconds in took.items():
         figures[database] = _compared(seconds, before, after)
     sharing = {}
     for database in DATABASES:
-        with site.product(database, worker_slots=str(MANY)) as stack:
-            sharing[database] = _sharing(stack, site.new_folder(), "base")
+        with bench.product(database, worker_slots=str(MANY)) as stack:
+            sharing[database] = _sharing(stack, bench.new_folder(), "base")
     return f"{table(figures)}\n\n{MANY} jobs at once on one copy of base:\n\n{table(sharing)}"
 
 
-def quick(site: Site, stack: Stack) -> str:
+def quick(bench: Workbench, stack: Stack) -> str:
     """Clips that come together all complete."""
-    seconds = _product(stack, WARM, clips(site.new_folder(), WARM.seconds, WARM.count))
+    seconds = _product(stack, WARM, clips(bench.new_folder(), WARM.seconds, WARM.count))
     return table({"SQLite": {f"{WARM.title}, wall s": Figure(seconds)}})
 
 
-def _bare(site: Site, paths: dict[Load, list[Path]]) -> dict[Load, float]:
+def _bare(bench: Workbench, paths: dict[Load, list[Path]]) -> dict[Load, float]:
     """Wall seconds of each load; the model is loaded and has run once before."""
-    bare, found = BareWhisper(site.models), {}
+    bare, found = BareWhisper(bench.models), {}
     for load, recordings in paths.items():
         bare.text(recordings[0], load.model)
         found[load] = timed(partial(bare.feed, recordings, load.model, AT_ONCE))[0] / 1000

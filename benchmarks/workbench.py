@@ -26,7 +26,7 @@ class Databases:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Workbench:
     """A folder for products, which goes at the end, and the models that they share."""
 
     folder: Path
