@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import prefect
-from prefect.exceptions import Abort
+from prefect.exceptions import Abort, Pause
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -97,7 +97,8 @@ def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None
     """Run a flow run in this thread through Prefect's engine, reporting every state.
 
     Returns:
-        The final state, or None when the run was let go of: another took it, or the flow gave it back.
+        The final state, or Suspended when somebody suspended the run, or None when it was let go of: another took it,
+        or the flow gave it back.
 
     """
     run_flow = take("prefect.flow_engine", "run_flow")
@@ -105,6 +106,8 @@ def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None
         state: State[Any] = run_flow(flow, flow_run=flow_run, return_type="state")
     except Abort:
         return None
+    except Pause as suspended:
+        return suspended.state
     return state
 
 

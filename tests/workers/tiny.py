@@ -98,3 +98,11 @@ def waiting_elsewhere(folder: str, name: str) -> None:
     if not once.exists():
         once.touch()
         postpone(1.0, "The provider asks to wait.")
+
+
+@flow(name="stepping", persist_result=False)
+def stepping(folder: str, name: str) -> None:
+    """Take step after step, for a minute at most."""
+    for number in range(600):
+        step(folder, f"{name}-{number:03}")
+        time.sleep(0.1)
