@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import cancelling, crowd, identity, latency, overhead, throughput
+from benchmarks.others import Others
 from benchmarks.stack import Stack
 from benchmarks.workbench import SQLITE, Workbench
 
@@ -98,7 +99,9 @@ def main() -> int:
 
 def _full(bench: Workbench, names: Sequence[str]) -> None:
     for name in names:
-        text = _report(name, BENCHMARKS[name].full(bench))
+        others = Others()
+        figures = BENCHMARKS[name].full(bench)
+        text = _report(name, f"{figures}\n\n{others.used()}")
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
 
