@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [NAME...]`: run the benchmarks and write their figures to benchmarks/results/.
 
-`--quick` runs few samples and checks invariants only; its figures are printed, not kept.
+`--quick` runs few samples on one product and checks invariants only; its figures are printed, not kept.
 """
 
 from __future__ import annotations
@@ -9,19 +9,31 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import identity, latency
-from benchmarks.stack import Stack, running_stack
+from benchmarks import cancelling, crowd, identity, latency, overhead, throughput
+from benchmarks.others import Others
+from benchmarks.stack import Stack
+from benchmarks.workbench import SQLITE, Workbench
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 MODELS = ROOT / "var" / "models"
 JFK = ROOT / "examples" / "audio" / "jfk.flac"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """``full`` measures, on products that it starts; ``quick`` checks what must always hold, on a running one."""
+
+    full: Callable[[Workbench], str]
+    quick: Callable[[Workbench, Stack], str]
 
 
 def run_latency(stack: Stack, quick: bool) -> str:
@@ -48,31 +60,63 @@ def run_identity(stack: Stack, quick: bool) -> str:
     return "\n".join(parts)
 
 
-BENCHMARKS: dict[str, Callable[[Stack, bool], str]] = {"latency": run_latency, "identity": run_identity}
+def _on_sqlite(run: Callable[[Stack, bool], str]) -> Benchmark:
+    """A benchmark of one product on SQLite."""
+
+    def full(bench: Workbench) -> str:
+        with bench.product(SQLITE) as stack:
+            return run(stack, False)
+
+    return Benchmark(full, lambda _bench, stack: run(stack, True))
+
+
+BENCHMARKS = {
+    "latency": _on_sqlite(run_latency),
+    "identity": _on_sqlite(run_identity),
+    "overhead": Benchmark(overhead.full, overhead.quick),
+    "throughput": Benchmark(throughput.full, throughput.quick),
+    "crowd": Benchmark(crowd.full, crowd.quick),
+    "cancelling": Benchmark(cancelling.full, cancelling.quick),
+}
 
 
 def main() -> int:
-    """Run what was asked for on one running product."""
+    """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all by default")
     parser.add_argument("--quick", action="store_true", help="few samples, invariants only")
     asked = parser.parse_args()
+    # Started in the background of a shell, this process ignores it, and all that it starts would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="woa-bench-"))
+    bench = Workbench(folder, MODELS)
     try:
-        with running_stack(folder, MODELS) as stack:
-            for name in asked.names or BENCHMARKS:
-                _report(name, BENCHMARKS[name](stack, asked.quick), asked.quick)
+        (_quick if asked.quick else _full)(bench, asked.names or list(BENCHMARKS))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def _report(name: str, figures: str, quick: bool) -> None:
-    text = f"# {name}\n\n`python -m benchmarks {name}`, {datetime.now(UTC):%Y-%m-%d}, {_machine()}\n\n{figures}\n"
-    print(text, flush=True)
-    if not quick:
+def _full(bench: Workbench, names: Sequence[str]) -> None:
+    for name in names:
+        others = Others()
+        figures = BENCHMARKS[name].full(bench)
+        text = _report(name, f"{figures}\n\n{others.used()}")
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def _quick(bench: Workbench, names: Sequence[str]) -> None:
+    """All on one product: most of the time goes into starting it."""
+    with bench.product(SQLITE) as stack:
+        for name in names:
+            _report(name, BENCHMARKS[name].quick(bench, stack))
+
+
+def _report(name: str, figures: str) -> str:
+    text = f"# {name}\n\n`python -m benchmarks {name}`, {datetime.now(UTC):%Y-%m-%d}, {_machine()}\n\n{figures}\n"
+    print(text, flush=True)
+    return text
 
 
 def _machine() -> str:

@@ -8,7 +8,6 @@ pocketsphinx-testdata are installed, more from there. English goes to tiny.en, t
 from __future__ import annotations
 
 import json
-import re
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.bare import BareWhisper
 from benchmarks.stack import Stack
 from speech.options import VadOptions
 
@@ -72,7 +72,7 @@ def compare(stack: Stack, clips: list[Clip], models: Path, options: dict[str, An
             job_id = client.post("/transcribe", json=body).raise_for_status().json()["job_id"]
             job = stack.finished(client, job_id)
             text = _text(client, job)
-            expected = bare.text(clip)
+            expected = bare.text(clip.path, clip.model)
             if text.split() != expected.split():
                 differences.append(Difference(f"{clip.language}/{clip.path.name}", expected, text))
     return differences
@@ -83,38 +83,6 @@ def _text(client: httpx.Client, job: dict[str, Any]) -> str:
         return str(job["error"])
     text: str = client.get(f"/results/{job['job_id']}/json").raise_for_status().json()["text"]
     return text
-
-
-class BareWhisper:
-    """faster-whisper as its README calls it."""
-
-    def __init__(self, models: Path, vad: VadOptions) -> None:
-        self._models = models
-        self._vad = vad
-        self._loaded: dict[str, Any] = {}
-
-    def text(self, clip: Clip) -> str:
-        """The text of a clip, segments joined."""
-        from faster_whisper import WhisperModel
-
-        if clip.model not in self._loaded:
-            path = next(path.parent for path in self._models.rglob("model.bin") if _is(path, clip.model))
-            self._loaded[clip.model] = WhisperModel(str(path), device="cpu", compute_type="int8")
-        segments, _ = self._loaded[clip.model].transcribe(
-            str(clip.path),
-            word_timestamps=True,
-            vad_filter=self._vad.enabled,
-            vad_parameters={
-                "threshold": self._vad.threshold,
-                "min_silence_duration_ms": int(self._vad.min_silence * 1000),
-                "max_speech_duration_s": self._vad.max_segment,
-            },
-        )
-        return " ".join(segment.text.strip() for segment in segments)
-
-
-def _is(model_file: Path, model: str) -> bool:
-    return re.search(rf"(^|[-_/]){re.escape(model)}$", model_file.parent.as_posix()) is not None
 
 
 def _prompts(language: str) -> Iterator[Clip]:

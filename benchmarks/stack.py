@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from speech.settings import Settings
 
 START_SECONDS = 120
 STOP_SECONDS = 60
@@ -26,9 +28,20 @@ class Stack:
 
     url: str
     prefect_url: str
+    database_url: str
     data_dir: Path
     log: Path
     process: subprocess.Popen[bytes]
+
+    @property
+    def settings(self) -> Settings:
+        """What its parts were told of where things are."""
+        return Settings(
+            _env_file=None,  # type: ignore[call-arg]
+            data_dir=self.data_dir,
+            database_url=self.database_url,
+            prefect_api_url=self.prefect_url,
+        )
 
     def client(self) -> httpx.Client:
         """A client of the API."""
@@ -42,14 +55,21 @@ class Stack:
         ids: list[str] = answer.json()["file_ids"]
         return ids
 
-    def finished(self, client: httpx.Client, job_id: str, seconds: float = 300) -> dict[str, Any]:
-        """The job once it is at an end."""
+    def submit(self, client: httpx.Client, **body: Any) -> str:
+        """Ask for a transcription; returns the job's id."""
+        job_id: str = client.post("/transcribe", json=body).raise_for_status().json()["job_id"]
+        return job_id
+
+    def finished(
+        self, client: httpx.Client, job_id: str, seconds: float = 300, *, every: float = 0.1
+    ) -> dict[str, Any]:
+        """The job once it is at an end, asked for so often."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             job: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
             if job["status"] in ("completed", "failed", "cancelled"):
                 return job
-            time.sleep(0.1)
+            time.sleep(every)
         raise TimeoutError(f"job {job_id} is not at an end after {seconds} s; see {self.log}")
 
 
@@ -62,11 +82,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_stack(folder: Path, models: Path, **settings: str) -> Iterator[Stack]:
-    """Start `woa serve` and stop it at the end; ``settings`` are further WOA_ variables, lower case."""
+def running_stack(
+    folder: Path, models: Path, environment: Mapping[str, str] | None = None, /, **settings: str
+) -> Iterator[Stack]:
+    """Start `woa serve` and stop it at the end; ``settings`` are further WOA_ variables, lower case.
+
+    ``environment`` are variables of others, such as Prefect's.
+    """
     api_port, prefect_port = free_port(), free_port()
-    environment = {
+    variables = {
         **os.environ,
+        **(environment or {}),
         "WOA_DATA_DIR": str(folder),
         "WOA_MODELS_DIR": str(models),
         "WOA_API_PORT": str(api_port),
@@ -77,9 +103,11 @@ def running_stack(folder: Path, models: Path, **settings: str) -> Iterator[Stack
     log = folder / "serve.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "serve"], env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", "cli.main", "serve"], env=variables, stdout=output, stderr=output
         )
-    stack = Stack(f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{prefect_port}/api", folder, log, process)
+    prefect_url = settings.get("prefect_api_url", f"http://127.0.0.1:{prefect_port}/api")
+    database_url = settings.get("database_url", f"sqlite+aiosqlite:///{folder / 'woa.db'}")
+    stack = Stack(f"http://127.0.0.1:{api_port}", prefect_url, database_url, folder, log, process)
     try:
         _wait_until_healthy(stack)
         yield stack

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import prefect
-from prefect.exceptions import Abort
+from prefect.exceptions import Abort, Pause
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -97,7 +98,8 @@ def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None
     """Run a flow run in this thread through Prefect's engine, reporting every state.
 
     Returns:
-        The final state, or None when the run was let go of: another took it, or the flow gave it back.
+        The final state, or Suspended when somebody suspended the run, or None when it was let go of: another took it,
+        or the flow gave it back.
 
     """
     run_flow = take("prefect.flow_engine", "run_flow")
@@ -105,7 +107,45 @@ def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None
         state: State[Any] = run_flow(flow, flow_run=flow_run, return_type="state")
     except Abort:
         return None
+    except Pause as suspended:
+        return suspended.state
     return state
+
+
+Observed = Callable[["UUID"], AbstractContextManager[None]]
+_observed: ContextVar[Observed | None] = ContextVar("woa_observed_suspensions", default=None)
+
+
+def watch_suspensions_by(observed: Observed) -> None:
+    """Let ``observed`` watch the runs of this context for suspension, in place of the engine's own watch.
+
+    That costs each run a thread, a client and a websocket, and a wait at its beginning and at its end.
+    """
+    _observed.set(observed)
+    own = take("prefect.flow_engine", "observe_flow_run_suspension")
+    if own is not _observe_suspension:
+        _own_watch.append(own)
+        importlib.import_module("prefect.flow_engine").__dict__["observe_flow_run_suspension"] = _observe_suspension
+
+
+_own_watch: list[Callable[..., AbstractContextManager[None]]] = []
+
+
+def _observe_suspension(flow_run_id: UUID, *args: Any, **kwargs: Any) -> AbstractContextManager[None]:
+    observed = _observed.get()
+    return observed(flow_run_id) if observed is not None else _own_watch[0](flow_run_id, *args, **kwargs)
+
+
+def suspending_observer(lost: Callable[[], None]) -> Any:
+    """Prefect's observer of suspensions, for the runs that it is given, as an asynchronous context manager.
+
+    A suspended run ends at its next task. ``lost`` is called when Prefect has been away for so long that it gives up.
+    """
+    observer = take("prefect._internal.observers", "FlowRunSuspendingObserver")
+    for name in ("add_in_flight_flow_run_id", "remove_in_flight_flow_run_id"):
+        take("prefect._internal.observers", f"FlowRunSuspendingObserver.{name}")
+    mark = take("prefect._flow_run_suspension", "mark_flow_run_suspension_requested")
+    return observer(on_suspended=mark, on_failure=lambda _: lost())
 
 
 def worker_id_of(flow_run: FlowRun) -> str | None:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,14 +37,17 @@ def _complete(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def running_postgres(programs: Path) -> Iterator[str]:
-    """Start a server and yield the SQLAlchemy URL of an empty database of it; stop it at the end."""
+def running_postgres(programs: Path, **more: str) -> Iterator[str]:
+    """Start a server and yield the SQLAlchemy URL of an empty database of it; stop it at the end.
+
+    ``more`` are settings of the server that go before those of tests, which do not wait for the disk.
+    """
     folder = Path(tempfile.mkdtemp(prefix="woa-postgres-"))
     password = secrets.token_urlsafe(16)
     try:
         _init(programs, folder, password)
         port = _free_port()
-        with _server(programs, folder, port):
+        with _server(programs, folder, port, more):
             yield f"postgresql+asyncpg://{_USER}:{password}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,13 +102,14 @@ def _init(programs: Path, folder: Path, password: str) -> None:
 
 
 @contextlib.contextmanager
-def _server(programs: Path, folder: Path, port: int) -> Iterator[None]:
+def _server(programs: Path, folder: Path, port: int, more: Mapping[str, str]) -> Iterator[None]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
         "fsync": "off",
         "shared_buffers": "16MB",
+        **more,
     }
     command = [str(programs / "postgres"), "-D", str(folder / "data")]
     for name, value in settings.items():

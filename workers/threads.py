@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from orchestration.environment import prefect_settings
 from orchestration.handover import announce_leaving_by, expect_parting
 from orchestration.internals import client_context, run_to_its_end
+from orchestration.suspension import shared_watch
 from speech.settings import Settings
 from workers.flows import FlowUnknown, import_flow
 from workers.messages import Ended
@@ -35,12 +36,13 @@ class RunThreads:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def open(self) -> None:
-        """Make the context that runs are run in: our settings for Prefect, and one client that they share."""
+        """Make the context that runs are run in: our settings for Prefect, one client and one watch that they share."""
         self._context = contextvars.copy_context()
         retrying = prefect_settings(self.settings, {"client.max_retries": RETRIES_IN_RUNS})
         self._context.run(self._stack.enter_context, retrying)
         self._context.run(announce_leaving_by, self.leaving)
         self._context.run(self._stack.enter_context, client_context())
+        self._context.run(self._stack.enter_context, shared_watch())
 
     def close(self) -> None:
         """Close what the runs shared: what a thread that is left behind would still say, nobody hears."""

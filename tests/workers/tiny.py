@@ -151,3 +151,11 @@ def recognising(folder: str, name: str) -> None:
     with standing(Standing(1, name)):
         registry.get(request.provider).recognise(samples, registry.check(request))
     (Path(folder) / name).write_text(str(time.monotonic()), encoding="utf-8")
+
+
+@flow(name="stepping", persist_result=False)
+def stepping(folder: str, name: str) -> None:
+    """Take step after step, for a minute at most."""
+    for number in range(600):
+        step(folder, f"{name}-{number:03}")
+        time.sleep(0.1)
