@@ -41,6 +41,16 @@ def run_events(*names: str, work_pool: str | Sequence[str] | None = None) -> Eve
     return EventFilter(event=event, related=EventRelatedFilter(labels=labels))
 
 
+def queue_of(event: Event) -> str | None:
+    """The name of the work queue of the run that an event is about; None when it does not say."""
+    return next((str(related.name) for related in event.related if related.role == "work-queue"), None)
+
+
+def is_first_of_run(event: Event) -> bool:
+    """Whether an event tells of the state in which its run was made."""
+    return "initial_state" in event.payload and event.payload["initial_state"] is None
+
+
 async def listen(settings: Settings, wanted: EventFilter, heard: Callable[[Event], None]) -> None:
     """Call ``heard`` for each event until cancelled. While the server is away, try again quietly."""
     pause = FIRST_PAUSE

@@ -17,7 +17,7 @@ from prefect.exceptions import ObjectNotFound
 
 from orchestration.beside import beside, end
 from orchestration.client import open_client
-from orchestration.events import listen, run_events
+from orchestration.events import listen, queue_of, run_events
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
@@ -165,8 +165,9 @@ class PoolService:
         finally:
             await heart.stop()
 
-    async def _listen(self, wake: Callable[[], None]) -> None:
-        await listen(self.settings, run_events("Scheduled", work_pool=self.settings.work_pool), lambda _event: wake())
+    async def _listen(self, wake: Callable[[str | None], None]) -> None:
+        wanted = run_events("Scheduled", work_pool=self.settings.work_pool)
+        await listen(self.settings, wanted, lambda event: wake(queue_of(event)))
 
     async def _tell_prefect(self, client: PrefectClient) -> None:
         outage = Outage("Prefect")
@@ -198,9 +199,11 @@ class PoolService:
         return False
 
 
-def _wake(dispatchers: Iterable[Dispatcher]) -> None:
+def _wake(dispatchers: Iterable[Dispatcher], queue: str | None = None) -> None:
+    """Wake those who serve the queue, or all: each asks Prefect, which does one thing after the other."""
     for dispatcher in dispatchers:
-        dispatcher.wake.set()
+        if queue is None or queue in dispatcher.queues():
+            dispatcher.wake.set()
 
 
 def _check_type(pool: str, found: str) -> None:
