@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import structlog
 from prefect.client.orchestration import PrefectClient
-from prefect.events import Event
 
 from control.deliveries import Dispatch
+from control.hints import Hints
 from control.ingests import IngestDesk
 from control.outbox import Outbox
 from control.parts import PartDesk
@@ -25,7 +25,6 @@ from control.watcher import Watcher
 from orchestration.beside import end
 from orchestration.client import open_client
 from orchestration.events import listen, run_events
-from orchestration.internals import flow_run_id_of_event
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
@@ -45,8 +44,6 @@ LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
 LOOK_SECONDS = 0.8
 """Between two looks: with the look itself it stays below a second."""
-HINT_SECONDS = 0.1
-"""For which hints are gathered, so that a burst of events costs a few reads."""
 PAGE_SECONDS = 10.0
 DELIVER_SECONDS = 0.5
 PART_SECONDS = 0.8
@@ -170,7 +167,7 @@ class Office:
             dispatch = Dispatch(client, self.store, self.deliver)
             reconciler = Reconciler(client, self.store)
             ingests = IngestDesk(client, self.store, self.ingests, self.settings.work_pool)
-            hint, acting = asyncio.Event(), asyncio.Lock()
+            hints, acting = Hints(watcher), asyncio.Lock()
 
             async def look() -> None:
                 async with acting:
@@ -182,29 +179,17 @@ class Office:
                     await reconciler.restart_crashed(await watcher.look_at_next_page())
                 await watcher.submit_stranded()
 
-            async def hints() -> None:
-                await hint.wait()
-                await asyncio.sleep(HINT_SECONDS)
-                hint.clear()
-                await watcher.look_at_hints()
-
-            def heard(event: Event) -> None:
-                run_id = flow_run_id_of_event(event.resource.id)
-                if run_id is not None and not event.event.endswith(".heartbeat"):
-                    watcher.hinted.add(run_id)
-                    hint.set()
-
             group.create_task(self._send(outbox))
             group.create_task(_again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
             group.create_task(_again(parts.attend, f"Prefect, or its deployment {self.part}", PART_SECONDS))
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
-            group.create_task(_again(hints, "Prefect or the database, when following hints", 0.0))
+            group.create_task(_again(hints.follow, "Prefect or the database, when following hints", 0.0))
             group.create_task(_again(ingests.make_runs, "Prefect or the database, when ingesting", INGEST_SECONDS))
             group.create_task(
                 _again(ingests.keep_schedules, "Prefect or the database, when scheduling", SCHEDULE_SECONDS)
             )
-            group.create_task(listen(self.settings, run_events(work_pool=routing.pools), heard))
+            group.create_task(listen(self.settings, run_events(work_pool=routing.pools), hints.hear))
 
     async def _find_pool(self, client: PrefectClient, name: str) -> None:
         """Wait until Prefect has our pool: to a server of others, every job of ours would seem to have lost its run."""

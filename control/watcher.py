@@ -7,6 +7,7 @@ work. Jobs that wait are gone through page by page beside it, for runs that were
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,23 @@ log = structlog.get_logger(__name__)
 OVERLAP = timedelta(seconds=30)
 """How far back a look goes for runs that ended: clocks differ, and a commit may be late."""
 
+EARLY_SECONDS = 1.0
+"""For how long a run is read again that does not show what an event told of it: then the regular look has been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What an event tells of a run: that it is in another state ``since`` then; ``heard_at`` on the monotonic clock."""
+
+    since: datetime
+    heard_at: float = field(default_factory=time.monotonic)
+
+    def shown_by(self, run: FlowRun | None) -> bool:
+        """Whether a run that was read just now shows it, or nobody needs to wait for that any more."""
+        if run is None or run.state is None or time.monotonic() - self.heard_at > EARLY_SECONDS:
+            return True
+        return run.state.timestamp >= self.since
+
 
 @dataclass
 class Watcher:
@@ -39,7 +57,8 @@ class Watcher:
 
     reader: RunReader
     store: Store
-    hinted: set[UUID] = field(default_factory=set)
+    hinted: dict[UUID, Hint] = field(default_factory=dict)
+    """What events told of runs, and nobody has read yet."""
     _looked_at: datetime = field(default_factory=now)
     _position: str = ""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,17 +80,20 @@ class Watcher:
         await self.store.jobs.read_mark()
         return reading
 
-    async def look_at_hints(self) -> None:
-        """Read the runs that events named since the last time."""
+    async def look_at_hints(self) -> bool:
+        """Read the runs that events named since the last time; whether some did not show yet what those told."""
         async with self._turn:
-            wanted, self.hinted = self.hinted, set()
+            wanted, self.hinted = self.hinted, {}
             reading = Reading(now())
             try:
                 reading.add(await self.reader.by_ids(wanted))
             except BaseException:
-                self.hinted |= wanted
+                self.hinted = wanted | self.hinted
                 raise
             await self._project(reading)
+            early = {run_id: hint for run_id, hint in wanted.items() if not hint.shown_by(reading.runs.get(run_id))}
+            self.hinted = early | self.hinted
+        return bool(early)
 
     async def look_at_next_page(self) -> Reading:
         """Read the runs of the next unfinished jobs; after the last ones it begins again."""

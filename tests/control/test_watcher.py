@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Completed, Running
 
 from control.reading import RunReader
-from control.watcher import Watcher
+from control.watcher import Hint, Watcher
 from speech.jobs import JobStatus
 from tests.storage.conftest import Desk
 
@@ -52,7 +52,7 @@ async def test_an_older_reading_does_not_open_a_finished_job_again(desk: Desk) -
     looking = asyncio.create_task(watcher.look())
     await reader.asked.wait()
     run.state = Completed()
-    watcher.hinted.add(run.id)
+    watcher.hinted[run.id] = Hint(run.state.timestamp)
     hint = asyncio.create_task(watcher.look_at_hints())
     await asyncio.wait({hint}, timeout=0.5)
     reader.answer.set()
