@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import prefect
 from prefect.exceptions import Abort, Pause
+from prefect.settings import get_current_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -103,6 +104,9 @@ def run_to_its_end(flow: Flow[..., Any], flow_run: FlowRun) -> State[Any] | None
 
     """
     run_flow = take("prefect.flow_engine", "run_flow")
+    if flow.result_storage is None and flow.persist_result is False:
+        # For want of a place that is named the engine asks the server for one, before each run, though it needs none.
+        flow.result_storage = get_current_settings().results.local_storage_path
     try:
         state: State[Any] = run_flow(flow, flow_run=flow_run, return_type="state")
     except Abort:
