@@ -27,14 +27,17 @@ from benchmarks.figures import Figures, spread, table, timed
 from benchmarks.recordings import long
 from benchmarks.stack import Stack
 from benchmarks.workbench import DATABASES, SQLITE, Workbench
+from speech.settings import Settings
 
 MODELS = ("base", "tiny.en")
 RUNNING = 60
 """Cancellations of running jobs for each model: with both models, enough for a p99."""
 WAITING = 100
 PREPARING = 10
-PLACES = 4
-LONG_MINUTES = 20.0
+PLACES: int = Settings.model_fields["worker_slots"].default
+"""Jobs that a worker runs at once unless told otherwise."""
+LONG_MINUTES = 15.0
+"""Short enough not to be cut into parts."""
 LOOK_SECONDS = 0.02
 WINDOW_LOOKS = 5
 BUSY_CORES = 1 / 3

@@ -25,16 +25,19 @@ from benchmarks.prefect_server import running_prefect
 from benchmarks.recordings import clips, long
 from benchmarks.stack import Stack, running_stack
 from benchmarks.workbench import DATABASES, Workbench, databases
+from speech.settings import Settings
 
 CLIENTS = 20
 EACH = 5
 QUEUED = 1000
 IN_ONE_BATCH = 500
-PLACES = 4
+PLACES: int = Settings.model_fields["worker_slots"].default
+"""Jobs that a worker runs at once unless told otherwise."""
 SUBMISSIONS = 200
 EXPRESS = 10
 WATCHED_SECONDS = 20.0
-LONG_MINUTES = 30.0
+LONG_MINUTES = 15.0
+"""Short enough not to be cut into parts."""
 MODEL = "tiny.en"
 READS = "POST /api/flow_runs/filter"
 """What control reads runs with, and nobody else."""
