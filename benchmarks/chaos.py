@@ -107,6 +107,11 @@ class Play:
         await asyncio.gather(*self._restarts)
         return seconds
 
+    @property
+    def all_killed(self) -> bool:
+        """Whether the plan is through."""
+        return len(self.struck) == len(self.plan)
+
     async def _watch(self) -> None:
         changed = time.monotonic()
         while self.ended < self.load.count:
@@ -155,7 +160,8 @@ async def play(parts: Parts, jobs: int, plan: Sequence[Kill], expected: dict[str
             async with parts.client() as client:
                 secret = (await client.post("/webhooks/secrets")).raise_for_status().json()["secret"]
                 clips = sorted(CLIPS.glob("*.flac"))
-                playing = Play(sight, Load(client, clips, jobs, receiver.url, lambda: playing.ended), receiver, plan)
+                load = Load(client, clips, jobs, receiver.url, lambda: playing.ended, lambda: playing.all_killed)
+                playing = Play(sight, load, receiver, plan)
                 run.struck = playing.struck
                 run.seconds = await playing.run()
                 run.found = await look(sight, playing.load, receiver, secret, expected)

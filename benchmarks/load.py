@@ -14,8 +14,10 @@ import httpx
 AGAIN_SECONDS = 0.3
 JOBS_A_FILE = 5
 """How many jobs in a row are about the same upload."""
-AHEAD = 30
-"""Unfinished jobs at which the client waits before it submits more."""
+AHEAD = 0.125
+"""Share of the jobs that may be unfinished; then the client waits before it submits more."""
+RESERVE = 0.1
+"""Share of the jobs that come one by one for as long as not everything has happened that is to happen."""
 
 
 @dataclass
@@ -27,6 +29,8 @@ class Load:
     count: int
     webhook_url: str
     ended: Callable[[], int]
+    over: Callable[[], bool] = lambda: True
+    """Whether all has happened that is to happen while jobs are at work."""
     jobs: dict[str, str] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
 
@@ -34,20 +38,22 @@ class Load:
         """Submit them one after the other, so that some wait and none waits long."""
         file_id, clip = "", self.clips[0]
         for number in range(self.count):
-            while len(self.jobs) - self.ended() >= AHEAD:
+            while not self._may_submit(number):
                 await asyncio.sleep(AGAIN_SECONDS)
             if number % JOBS_A_FILE == 0:
                 clip = self.clips[number // JOBS_A_FILE % len(self.clips)]
                 file_id = await self._upload(clip, f"upload-{number}")
             self.jobs[await self._submit(file_id, f"job-{number}")] = clip.stem
 
+    def _may_submit(self, number: int) -> bool:
+        unfinished = len(self.jobs) - self.ended()
+        if number >= self.count * (1 - RESERVE) and not self.over():
+            return unfinished == 0
+        return unfinished < max(4, self.count * AHEAD)
+
     async def result(self, job_id: str) -> Any:
         """The transcript of a job."""
         return await self._asked(lambda: self.client.get(f"/results/{job_id}/json"))
-
-    async def job(self, job_id: str) -> Any:
-        """What the API shows of a job."""
-        return await self._asked(lambda: self.client.get(f"/jobs/{job_id}"))
 
     async def _submit(self, file_id: str, key: str) -> str:
         body = {"file_ids": [file_id], "model": "tiny.en", "cache": "refresh", "webhook_url": self.webhook_url}

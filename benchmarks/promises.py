@@ -21,6 +21,8 @@ WEBHOOK_SECONDS = 400
 """A delivery whose sender died is sent again after two minutes, or twice that."""
 CLEAN_UP_SECONDS = 120
 DAY = 86_400
+_NOT_OURS = ("lock", ".ses")
+"""A lock is taken, not left; and onnxruntime keeps the id of its session in the folder of temporary files."""
 Spoken = tuple[str, tuple[tuple[float, float, str], ...]]
 
 
@@ -168,7 +170,7 @@ async def _rows(sight: Sight, found: Findings) -> None:
 
 def left_on_disk(folder: Path, spool: Path) -> list[str]:
     """Files in work that a stopped installation has left."""
-    left = [path for path in (*_files(spool), *_files(folder / "tmp")) if path.name != "lock"]
+    left = [path for path in (*_files(spool), *_files(folder / "tmp")) if path.name not in _NOT_OURS]
     unfinished = [path for path in _files(folder / "data" / "blobs") if path.name.startswith(".")]
     return [f"a file is left over: {path.relative_to(folder)}" for path in (*left, *unfinished)]
 
