@@ -147,14 +147,14 @@ class Moments:
         return None
 
     async def _run_made(self, kill: Kill) -> Role | None:
-        """Prefect has the run of a job that does not know it."""
+        """Prefect has the run of a job that does not know it. Control goes on step by step until it is so far."""
         untold = "SELECT job_id FROM jobs WHERE status = 'queued' AND flow_run_id IS NULL"
         control = self.sight.parts.roles["control"]
-        for (job_id,) in await self.sight.ours(untold):
-            if await self.sight.run_of(job_id) is None:
-                continue
-            async with self._held([control]):
-                if job_id in {row[0] for row in await self.sight.ours(untold)}:
+        if not await self.sight.ours(untold):
+            return None
+        async with self._held([control]):
+            for (job_id,) in await self.sight.ours(untold):
+                if await self.sight.run_of(job_id) is not None:
                     return self._kill_role(control)
         return None
 
