@@ -9,8 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from standardwebhooks.webhooks import Webhook
 
 from benchmarks.load import Load
 from benchmarks.sight import Sight
@@ -93,8 +96,9 @@ async def _webhooks(sight: Sight, load: Load, receiver: Receiver, secret: str, f
         await asyncio.sleep(0.5)
     found.figures["seconds from the last job's end to the last webhook"] = f"{time.monotonic() - began:.0f}"
     told: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
-    for index, (headers, body) in enumerate(list(receiver.came)):
-        said = receiver.verified(secret, index)
+    for headers, body in list(receiver.came):
+        said = json.loads(body)
+        found.claim(_is_signed(secret, headers, body), f"a webhook of job {said['data']['job_id']} is not signed")
         found.claim(said["type"] == "job.completed", f"a webhook said {said['type']} of job {said['data']['job_id']}")
         told[said["data"]["job_id"]].append((headers["webhook-id"], body))
     for job_id in load.jobs:
@@ -104,6 +108,13 @@ async def _webhooks(sight: Sight, load: Load, receiver: Receiver, secret: str, f
     found.claim(set(told) == set(load.jobs), "webhooks came of jobs that nobody knows")
     found.figures["webhooks that came"] = str(len(receiver.came))
     found.figures["of them, again under the same id"] = str(sum(len(one) - 1 for one in told.values() if one))
+
+
+def _is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the signature is right; how long ago it was made plays no part here."""
+    at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    wanted = Webhook(secret).sign(headers["webhook-id"], at, body.decode("utf-8"))
+    return wanted in headers["webhook-signature"].split()
 
 
 async def _logs(sight: Sight, load: Load, found: Findings) -> None:
