@@ -43,6 +43,16 @@ MOMENT_SECONDS = 90
 """For which a moment is waited for; then the kill comes as it comes, and counts as one at random."""
 STUCK_SECONDS = 300
 """Without any job's end; then the run is given up."""
+CHECKED = (
+    "API, control, two workers and Prefect are processes of their own; all kills are SIGKILL, and what was killed is "
+    "started again within four seconds. A kill between two steps is done while its process is held still there, so that "
+    "it hits. Looked at in the end: one job a submission, completed, with one committed transcript, whose text "
+    "and word times are those of the undisturbed run; one end in its log; its webhook signed, come at least once, in "
+    "the same bytes under one id; no run left in Prefect, nothing in outbox and garbage, no file of unfinished work, "
+    "no process, and after the clean-up of a day later no blob without a row. The client submits job after job under "
+    "idempotency keys. One whose API died before the answer is told for two minutes that the request is in flight, "
+    "which is part of the wall time."
+)
 SETTINGS = {
     "worker_slots": "2",
     "cpu_threads": "1",
@@ -165,6 +175,7 @@ async def play(parts: Parts, jobs: int, plan: Sequence[Kill], expected: dict[str
                 run.struck = playing.struck
                 run.seconds = await playing.run()
                 run.found = await look(sight, playing.load, receiver, secret, expected)
+                run.found.claim(playing.all_killed, f"only {len(run.struck)} of {len(plan)} kills were done")
                 told = dict(playing.load.told)
                 run.found.figures["answers that the client did not get"] = str(told or "none")
     finally:
@@ -179,8 +190,8 @@ def perform(title: str, jobs: int, plan: Sequence[Kill], expected: dict[str, Spo
         print(f"{title}, {run.title}: ready after {time.monotonic() - began:.0f} s", flush=True)
         try:
             asyncio.run(play(parts, jobs, plan, expected, run))
-        except TimeoutError as error:
-            run.found.broken.append(str(error))
+        except* TimeoutError as errors:  # the group of tasks that one of them ended
+            run.found.broken += [str(error) for error in errors.exceptions]
     run.found.broken += [*parts.faults, *parts.left_over(), *left_on_disk(folder, parts.settings.spool)]
     print(f"{title}, {run.title}: {run.seconds:.0f} s, broken: {run.found.broken[:20] or 'nothing'}", flush=True)
     return run
@@ -188,7 +199,7 @@ def perform(title: str, jobs: int, plan: Sequence[Kill], expected: dict[str, Spo
 
 def page(title: str, calm: Run, wild: Run) -> str:
     """What both runs on one database showed."""
-    kinds = Counter((one.kill.role, one.moment) for one in wild.struck)
+    kinds: Counter[tuple[str, str]] = Counter((one.kill.role, one.moment) for one in wild.struck)
     rows = [f"| {role} | {moment} | {count} |" for (role, moment), count in sorted(kinds.items())]
     names = [*wild.found.figures]
     figures = [f"| {name} | {calm.found.figures.get(name, '')} | {wild.found.figures[name]} |" for name in names]
@@ -225,7 +236,7 @@ def run(quick: bool) -> tuple[str, bool]:
     """The benchmark in its full size, or some jobs and kills on SQLite; figures, and whether all promises were kept."""
     titles, jobs, count = (BOTH[:1], 20, 5) if quick else (BOTH, JOBS, KILLS)
     figures, kept = measure(titles, jobs, draw(SEED, count, jobs))
-    return f"{jobs} jobs, {count} kills, seed {SEED}.\n\n{figures}", kept
+    return f"{jobs} jobs, {count} kills, seed {SEED}. {CHECKED}\n\n{figures}", kept
 
 
 def main() -> int:

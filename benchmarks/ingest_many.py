@@ -48,6 +48,12 @@ RUN_SECONDS = 1800
 ALLOWED_MB = 64
 """By how much more a process may grow for ten times the objects."""
 MB = 1_000_000
+CHECKED = (
+    "Two sources at one prefix of an S3 server (moto), two runs of each, the first two at once; two workers; a "
+    "fiftieth of the objects comes while the runs are at work. Looked at in the end: each object has one row and one "
+    "job with one file, and the runs say the same. Measured until the jobs are there; control submits them to Prefect "
+    "meanwhile, to a pool that nobody serves, and nobody transcribes them. Memory is resident, the peak the kernel's."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +254,7 @@ def perform(title: str, objects: int, kill: bool, folder: Path) -> list[Round]:
         few, many = rounds
         for name, (before, peak) in many.peaks.items():
             more = (peak - before) - (few.peaks[name][1] - few.peaks[name][0])
-            if name not in ("prefect", "api") and more > ALLOWED_MB and not kill:
+            if name != "prefect" and more > ALLOWED_MB and not kill:
                 many.broken.append(f"{name} grows by {more:.0f} MB more for {many.objects} objects")
     return rounds
 
@@ -287,7 +293,8 @@ def measure(titles: Sequence[str], objects: int, kill: bool = False) -> tuple[st
 
 def run(quick: bool) -> tuple[str, bool]:
     """The benchmark in its full size, or a few hundred objects on SQLite."""
-    return measure(BOTH[:1], 500) if quick else measure(BOTH, OBJECTS)
+    figures, kept = measure(BOTH[:1], 500) if quick else measure(BOTH, OBJECTS)
+    return f"{CHECKED}\n\n{figures}", kept
 
 
 def main() -> int:
