@@ -44,14 +44,14 @@ MOMENT_SECONDS = 90
 STUCK_SECONDS = 300
 """Without any job's end; then the run is given up."""
 CHECKED = (
-    "API, control, two workers and Prefect are processes of their own; all kills are SIGKILL, and what was killed is "
-    "started again within four seconds. A kill between two steps is done while its process is held still there, so that "
-    "it hits. Looked at in the end: one job a submission, completed, with one committed transcript, whose text "
-    "and word times are those of the undisturbed run; one end in its log; its webhook signed, come at least once, in "
-    "the same bytes under one id; no run left in Prefect, nothing in outbox and garbage, no file of unfinished work, "
-    "no process, and after the clean-up of a day later no blob without a row. The client submits job after job under "
-    "idempotency keys. One whose API died before the answer is told for two minutes that the request is in flight, "
-    "which is part of the wall time."
+    "API, control, two workers and Prefect are processes of their own; all kills are SIGKILL, and what was killed "
+    "is started again within four seconds. A kill between two steps is done while its process is held still "
+    "there, so that it hits. Looked at in the end: one job a submission, completed, with one committed "
+    "transcript, whose text and word times are those of the undisturbed run; one end in its log; its webhook "
+    "signed, come at least once, in the same bytes under one id; no run left in Prefect, nothing in outbox and "
+    "garbage, no file of unfinished work, no process, and after the clean-up of a day later no blob without a "
+    "row. The client submits job after job under idempotency keys. One whose API died before the answer is told "
+    "for two minutes that the request is in flight, which is part of the wall time."
 )
 SETTINGS = {
     "worker_slots": "2",
