@@ -87,7 +87,10 @@ def main() -> int:
     """Run what was asked for; the exit status says whether all promises were kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", choices=[*BENCHMARKS, *ALONE, []], help=f"which ones; all but {', '.join(ALONE)} by default"
+        "names",
+        nargs="*",
+        choices=[*BENCHMARKS, *ALONE, []],
+        help="which ones; all but those that run alone by default",
     )
     parser.add_argument("--quick", action="store_true", help="few samples, invariants only")
     asked = parser.parse_args()
