@@ -55,7 +55,7 @@ async def test_a_refusal_frees_the_key(desk: Desk, speech: bytes) -> None:
 
 async def test_in_flight_is_409(desk: Desk, speech: bytes) -> None:
     file_ids = await desk.upload(("call.flac", speech))
-    create, reached, go_on = desk.store.jobs.create, asyncio.Event(), asyncio.Event()
+    create, reached, go_on = desk.store.jobs.create_placed, asyncio.Event(), asyncio.Event()
 
     async def slow(*args: Any, **named: Any) -> Any:
         reached.set()
@@ -63,7 +63,7 @@ async def test_in_flight_is_409(desk: Desk, speech: bytes) -> None:
         return await create(*args, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk.store.jobs, "create", slow)
+        patch.setattr(desk.store.jobs, "create_placed", slow)
         first = asyncio.create_task(ask(desk, {"file_ids": file_ids, "model": "tiny.en"}))
         await reached.wait()
         second = await ask(desk, {"file_ids": file_ids, "model": "tiny.en"})
