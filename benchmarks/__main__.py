@@ -92,8 +92,10 @@ def main() -> int:
     bench = Workbench(folder, MODELS)
     try:
         (_quick if asked.quick else _full)(bench, asked.names or list(BENCHMARKS))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        print(f"What is left, logs included, is in {folder}.", file=sys.stderr)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
