@@ -78,6 +78,8 @@ BENCHMARKS = {
     "crowd": Benchmark(crowd.full, crowd.quick),
     "cancelling": Benchmark(cancelling.full, cancelling.quick),
 }
+QUICK = ("latency", "identity")
+"""Those whose invariants are checked when none is named: the others take minutes also in their quick form."""
 ALONE = {"chaos": chaos.run, "ingest_many": ingest_many.run}
 """Those that make installations of their own and take long: run when they are named. Each gives its figures, and
 whether all promises were kept."""
@@ -98,11 +100,13 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="woa-bench-"))
     bench = Workbench(folder, MODELS)
-    names = asked.names or list(BENCHMARKS)
+    names = asked.names or list(QUICK if asked.quick else BENCHMARKS)
     try:
         (_quick if asked.quick else _full)(bench, [name for name in names if name in BENCHMARKS])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        print(f"What is left, logs included, is in {folder}.", file=sys.stderr)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
     kept = [_alone(name, asked.quick) for name in names if name in ALONE]
     return 0 if all(kept) else 1
 
