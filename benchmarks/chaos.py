@@ -223,6 +223,7 @@ def measure(titles: Sequence[str], jobs: int, plan: Sequence[Kill], keep: Path |
         calm = perform(title, jobs, (), {}, folder / "calm")
         wild = perform(title, jobs, plan, calm.found.texts, folder / "wild")
         pages.append(page(title, calm, wild))
+        print(pages[-1], flush=True)
         well = not (calm.found.broken or wild.found.broken)
         kept = kept and well
         if well and keep is None:
@@ -253,8 +254,7 @@ def main() -> int:
     for kill in plan:
         print(kill)
     with suppress(KeyboardInterrupt):
-        figures, kept = measure(asked.database, asked.jobs, plan, asked.keep)
-        print(f"\nseed {asked.seed}\n\n{figures}")
+        _, kept = measure(asked.database, asked.jobs, plan, asked.keep)
         return 0 if kept else 1
     return 130
 
