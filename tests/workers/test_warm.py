@@ -157,7 +157,8 @@ def test_models_are_loaded_ahead_by_whoever_has_them(whisper: _Recogniser, setti
         assert thread is not None
         thread.join()
     assert whisper.loaded == ["tiny.en"]
-    warned = {line["model"]: line["reason"] for line in lines if line["log_level"] == "warning"}
+    # Threads of other tests may still say that their Prefect has gone.
+    warned = {line["model"]: line["reason"] for line in lines if line["log_level"] == "warning" and "model" in line}
     assert warned == {"broken": "Its weights cannot be fetched.", "none": "There is no model none."}
 
 
