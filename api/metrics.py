@@ -34,7 +34,9 @@ class Figures(Collector):
     """The figures of one moment."""
 
     def __init__(self, workers: Sequence[WorkerBeat], queue: QueueView) -> None:
-        self._workers = workers
+        # One that was started again under its name is heard of twice for a while; Prometheus takes each once.
+        newest = sorted(workers, key=lambda worker: worker.started_at)
+        self._workers = {(worker.name, worker.host, worker.pool): worker for worker in newest}.values()
         self._queue = queue
 
     def collect(self) -> Iterator[Metric]:

@@ -94,7 +94,7 @@ class Outbox:
             raise
         except httpx.HTTPStatusError as reason:
             delay = min(LONGEST_DELAY, FIRST_DELAY * 2**row.attempts)
-            if row.kind is OutboxKind.SUBMIT and row.attempts + 1 >= TRIES and _is_final(reason):
+            if row.kind is OutboxKind.SUBMIT and row.attempts + 1 >= TRIES and is_final(reason):
                 await self._give_up(row, reason.response.status_code)
                 return True
             said = f"Prefect answered {reason.response.status_code}."
@@ -177,7 +177,7 @@ def _not_deployed(name: str) -> NotDeployed:
     return NotDeployed(f"The deployment {name} is not on the Prefect server; run `woa deploy`.")
 
 
-def _is_final(reason: httpx.HTTPStatusError) -> bool:
+def is_final(reason: httpx.HTTPStatusError) -> bool:
     """Whether Prefect will say the same of this job for ever."""
     return reason.response.is_client_error and reason.response.status_code not in NOT_OF_THE_JOB
 

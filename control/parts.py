@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from uuid import UUID
 
+import httpx
 import structlog
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
+from control.outbox import is_final
 from control.reading import RunReader
 from orchestration.runs import ENDED, cancel, hasten
 from speech.pools import Routing
@@ -19,8 +21,6 @@ from storage.parts import WatchedPart
 from storage.store import Store
 
 log = structlog.get_logger(__name__)
-
-AT_ONCE = 500
 
 
 @dataclass
@@ -42,7 +42,7 @@ class PartDesk:
             ObjectNotFound: likewise, when the deployment is not there.
 
         """
-        watched = await self.store.parts.watched(AT_ONCE)
+        watched = await self.store.parts.watched()
         wanted = {UUID(part.flow_run_id) for part in watched if part.flow_run_id is not None and not part.ended}
         runs = {run.id: run for run in await self.reader.by_ids(wanted)}
         for _, parts in groupby(watched, key=lambda part: (part.job_id, part.file_id)):
@@ -57,8 +57,7 @@ class PartDesk:
         if part.ended:
             return True
         run_id = None if part.flow_run_id is None else UUID(part.flow_run_id)
-        if part.wanted and run_id is None:
-            await self._make_run(part)
+        if part.wanted and run_id is None and await self._make_run(part):
             return False
         run = runs.get(run_id) if run_id is not None else None
         at_work = run is not None and run.state is not None and run.state.type not in ENDED
@@ -66,7 +65,7 @@ class PartDesk:
             return False
         if at_work and run_id is not None:
             await cancel(self.client, run_id)
-        # A run that ended and did not say so was lost or deleted: the job's own run does its pieces.
+        # A run that ended and did not say so was lost or deleted, or never made: the job's own run does its pieces.
         await self.store.parts.end(part.job_id, part.file_id, part.part)
         return True
 
@@ -76,7 +75,8 @@ class PartDesk:
             return True
         return await hasten(self.client, UUID(part.job_flow_run_id))
 
-    async def _make_run(self, part: WatchedPart) -> None:
+    async def _make_run(self, part: WatchedPart) -> bool:
+        """Make the part's run; False when Prefect will never have it, which must keep no other part waiting."""
         name = self.routing.deployment_in(self.routing.pool_of(part.provider, part.model), self.deployment)
         try:
             if name not in self._deployment_ids:
@@ -96,4 +96,10 @@ class PartDesk:
         except ObjectNotFound:
             self._deployment_ids.clear()
             raise
+        except httpx.HTTPStatusError as reason:
+            if not is_final(reason):
+                raise
+            log.warning("Prefect refuses a part", job_id=part.job_id, status=reason.response.status_code)
+            return False
         await self.store.parts.sent(part, str(run.id))
+        return True

@@ -32,7 +32,7 @@ def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, a
     try:
         return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
     except LimitReached as reason:
-        raise MustWait(LOOK_AGAIN_SECONDS, reason.message) from None
+        raise MustWait(LOOK_AGAIN_SECONDS, reason.message, begun=False) from None
 
 
 def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:

@@ -50,7 +50,7 @@ def run(job_id: str, submission: int) -> State[Any]:
         attempt = begin(runtime, job_id, submission, str(flow_run.id), again=flow_run.run_count > 1)
         return see_through(runtime, attempt)
     except MustWait as reason:
-        postpone(reason.seconds, reason.why)
+        postpone(reason.seconds, reason.why, begun=reason.begun)
 
 
 def see_through(runtime: Runtime, attempt: Attempt) -> State[Any]:

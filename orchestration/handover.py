@@ -12,9 +12,11 @@ from prefect.exceptions import Abort
 
 @dataclass
 class Parting:
-    """What a flow tells its worker as it lets go of its run: when to run it again, if at all."""
+    """What a flow tells its worker as it lets go of its run: when to run it again, if at all; and whether it had begun
+    with its job, which otherwise waits in the queue like any other."""
 
     wait_seconds: float | None = None
+    begun: bool = True
 
 
 _leaving: ContextVar[Event | None] = ContextVar("woa_worker_leaving", default=None)
@@ -29,8 +31,10 @@ def let_go(reason: str) -> NoReturn:
     raise Abort(reason)
 
 
-def postpone(seconds: float, reason: str) -> NoReturn:
+def postpone(seconds: float, reason: str, *, begun: bool = True) -> NoReturn:
     """Let go of this run and have it run again ``seconds`` later: waiting holds no place.
+
+    ``begun`` says whether its job is at work meanwhile, or still in the queue.
 
     Raises:
         RuntimeError: outside of a warm worker, which alone can do that.
@@ -39,7 +43,7 @@ def postpone(seconds: float, reason: str) -> NoReturn:
     parting = _parting.get()
     if parting is None:
         raise RuntimeError("Only a warm worker can run a flow again later.")
-    parting.wait_seconds = seconds
+    parting.wait_seconds, parting.begun = seconds, begun
     let_go(reason)
 
 

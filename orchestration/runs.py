@@ -55,9 +55,17 @@ async def sign(client: PrefectClient, run_id: UUID, worker_id: str | None) -> No
 
 
 async def requeue(
-    client: PrefectClient, run_id: UUID, reason: str, *, holder: str | None = None, after: float | None = None
+    client: PrefectClient,
+    run_id: UUID,
+    reason: str,
+    *,
+    holder: str | None = None,
+    after: float | None = None,
+    begun: bool = True,
 ) -> None:
     """Send a run that nobody works at any more to the queue again, where it was; ``after`` so many seconds it is due.
+
+    Until then its job is at work when it has ``begun``, else it waits like any other.
 
     One that is being cancelled is cancelled instead; one that ended, but by a crash, or was deleted, stays so; and so
     does one that another worker than ``holder`` has signed since.
@@ -72,7 +80,7 @@ async def requeue(
         elif kind is StateType.CRASHED or kind not in ENDED:
             # A scheduled run that still names a worker would wait for that worker when somebody cancels it.
             await sign(client, run_id, None)
-            await _put_back(client, run_id, kind, _scheduled(run, reason, after))
+            await _put_back(client, run_id, kind, _scheduled(run, reason, after, begun=begun))
     except ObjectNotFound:
         return
 
@@ -108,11 +116,12 @@ async def _put_back(client: PrefectClient, run_id: UUID, seen: StateType | None,
         await client.set_flow_run_state(run_id, state, force=True)
 
 
-def _scheduled(run: FlowRun, reason: str, after: float | None) -> State:
+def _scheduled(run: FlowRun, reason: str, after: float | None, *, begun: bool) -> State:
     """Prefect's queues are in the order of these times: who was at work goes before those who came later."""
     if after is None:
         return Scheduled(message=reason, scheduled_time=run.expected_start_time or now())
-    return AwaitingRetry(message=reason, scheduled_time=now() + timedelta(seconds=after))
+    later = now() + timedelta(seconds=after)
+    return (AwaitingRetry if begun else Scheduled)(message=reason, scheduled_time=later)
 
 
 async def crash(client: PrefectClient, run_id: UUID, reason: str) -> bool:

@@ -79,8 +79,11 @@ class DueJobs:
 
 
 async def read_at_work(connection: AsyncConnection, *, besides: str | None = None) -> list[AtWork]:
-    """The jobs that have begun and not ended, but for ``besides``."""
-    query = select(jobs.c.owner_id, PROVIDER, MODEL).where(jobs.c.status.in_(AT_WORK))
+    """The jobs that have begun and not ended, but for ``besides``.
+
+    A run that is on its way to begin makes its job `processing` too: two such must not keep each other waiting.
+    """
+    query = select(jobs.c.owner_id, PROVIDER, MODEL).where(jobs.c.status.in_(AT_WORK), jobs.c.begun_at.is_not(None))
     if besides is not None:
         query = query.where(jobs.c.job_id != besides)
     rows = (await connection.execute(query)).all()

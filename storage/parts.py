@@ -152,15 +152,17 @@ class Parts:
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(parts).where(chosen).values(settled_at=now()))
 
-    async def watched(self, limit: int) -> list[WatchedPart]:
-        """The parts of files that control has still to see to, the oldest first; ended ones among them."""
+    async def watched(self) -> list[WatchedPart]:
+        """All parts of files that control has still to see to, the oldest first; ended ones among them.
+
+        There are no more than devices were idle: a file of which only some were seen would seem to have ended.
+        """
         query = (
             select(parts, jobs.c.priority, PROVIDER, MODEL, jobs.c.flow_run_id.label("job_flow_run_id"))
             .add_columns(_wanted().label("wanted"), parts.c.ended_at.is_not(None).label("ended"))
             .join(jobs, jobs.c.job_id == parts.c.job_id)
             .where(parts.c.settled_at.is_(None))
             .order_by(parts.c.created_at, parts.c.job_id, parts.c.file_id, parts.c.part)
-            .limit(limit)
         )
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).mappings().all()

@@ -38,12 +38,14 @@ MOST_ATTEMPTS = 20
 
 
 class MustWait(Exception):
-    """The run has to wait, and is to go on after so many ``seconds``; ``why`` is a sentence."""
+    """The run has to wait, and is to go on after so many ``seconds``; ``why`` is a sentence, and ``begun`` whether the
+    job is at work meanwhile."""
 
-    def __init__(self, seconds: float = 0.0, why: str = "A provider asks for patience.") -> None:
-        super().__init__(seconds, why)
+    def __init__(self, seconds: float = 0.0, why: str = "A provider asks for patience.", begun: bool = True) -> None:
+        super().__init__(seconds, why, begun)
         self.seconds = seconds
         self.why = why
+        self.begun = begun
 
 
 class StepFailed(Exception):

@@ -68,7 +68,7 @@ class Conclusion:
         elif ended.broken:
             await crash(self.client, run.id, "The worker could not see the run through.")
         elif ended.wait_seconds is not None:
-            await self._requeue(run, "It waits before it goes on.", ended.wait_seconds)
+            await self._requeue(run, "It waits before it goes on.", ended.wait_seconds, begun=ended.begun)
         elif ended.kind is not None:
             return
         elif self.leaving.is_set():
@@ -83,5 +83,5 @@ class Conclusion:
         else:
             await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
 
-    async def _requeue(self, run: FlowRun, reason: str, after: float | None = None) -> None:
-        await requeue(self.client, run.id, reason, holder=self.worker_id, after=after)
+    async def _requeue(self, run: FlowRun, reason: str, after: float | None = None, *, begun: bool = True) -> None:
+        await requeue(self.client, run.id, reason, holder=self.worker_id, after=after, begun=begun)

@@ -63,7 +63,8 @@ class Ended:
     """How a run was left: the kind of its last state, or None when it was let go of.
 
     ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all; ``lost`` when
-    the process died that had it; ``wait_seconds`` when it is to be run again so much later.
+    the process died that had it; ``wait_seconds`` when it is to be run again so much later, as
+    one that has ``begun`` or from the queue.
     """
 
     kind: StateType | None
@@ -71,6 +72,7 @@ class Ended:
     refusal: str | None = None
     lost: Lost | None = None
     wait_seconds: float | None = None
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)

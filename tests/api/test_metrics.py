@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.metrics import Figures
@@ -57,6 +60,14 @@ def test_what_workers_and_devices_say() -> None:
 def test_a_worker_of_another_version_says_less() -> None:
     figures = read(Figures([WorkerBeat("id", "w", "h", "p", "cpu", 1, 0, now())], QUEUE).exposition().decode())
     assert figures["woa_worker_claims_total"] == {("w", "h", "p"): 0}
+
+
+def test_a_worker_that_was_started_again_is_shown_once() -> None:
+    before = replace(BEAT, worker_id="before", slots=1, started_at=BEAT.started_at - timedelta(minutes=1))
+    figures = read(Figures([BEAT, before], QUEUE).exposition().decode())
+    assert figures["woa_worker_slots"] == {('w "1"\n', "host", "speech-cpu"): 8}
+    text = Figures([before, BEAT], QUEUE).exposition().decode()
+    assert text.count("woa_worker_slots{") == 1
 
 
 async def test_over_http(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.states import AwaitingRetry, Completed, Pending, Running
@@ -72,7 +73,7 @@ async def test_each_part_gets_one_run_and_the_job_goes_on_when_all_have_ended(in
     await installation.store.parts.end(job.job_id, file.file_id, 1)
     await office.attend()
     assert await due_in(installation, own) <= 0
-    assert await installation.store.parts.watched(10) == []
+    assert await installation.store.parts.watched() == []
 
 
 async def test_parts_whose_runs_are_lost_keep_nobody_waiting(installation: Installation) -> None:
@@ -94,7 +95,7 @@ async def test_the_parts_of_a_cancelled_job_are_cancelled(installation: Installa
     await office.attend()
     runs = [run for run in await installation.runs() if run.parameters.get("part") is not None]
     assert {run.state.type for run in runs if run.state is not None} == {StateType.CANCELLED}
-    assert await installation.store.parts.watched(10) == []
+    assert await installation.store.parts.watched() == []
 
 
 async def test_parts_of_an_attempt_that_was_superseded_are_cancelled(installation: Installation) -> None:
@@ -125,3 +126,19 @@ async def test_hastening(installation: Installation) -> None:
     assert await hasten(installation.client, own)
     await installation.client.delete_flow_run(own)
     assert await hasten(installation.client, own)
+
+
+async def test_a_part_that_prefect_refuses_is_left_to_the_job_and_keeps_nobody_waiting(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, own, _ = await shared_out(installation)
+    office = desk(installation)
+    refusal = httpx.Response(409, request=httpx.Request("POST", "http://prefect/"))
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise httpx.HTTPStatusError("no", request=refusal.request, response=refusal)
+
+    monkeypatch.setattr(installation.client, "create_flow_run_from_deployment", refuse)
+    await office.attend()
+    assert not await installation.store.parts.at_work(job.job_id, 1)
+    assert await due_in(installation, own) <= 0

@@ -63,7 +63,7 @@ def _beat(pool: str, devices: int, **more: Any) -> WorkerBeat:
 
 
 def watched(bench: Bench) -> list[WatchedPart]:
-    return bench.runtime.wait(bench.runtime.store.parts.watched(100))
+    return bench.runtime.wait(bench.runtime.store.parts.watched())
 
 
 def run_part(bench: Bench, job: Job, part: int) -> State[Any] | None:

@@ -14,6 +14,7 @@ from prefect.states import Cancelling, Completed, Crashed, Pending, Running
 from orchestration.client import open_client
 from orchestration.internals import worker_id_of
 from orchestration.runs import cancel, claim, crash, drop, requeue, settle_cancelled, sign
+from speech.clock import now
 from speech.settings import Settings
 from tests.prefect_server import RunningPrefect
 
@@ -132,3 +133,15 @@ async def test_runs_that_do_not_exist_are_borne(client: PrefectClient) -> None:
     await cancel(client, nobody)
     await drop(client, nobody, "me")
     assert not await crash(client, nobody, "x")
+
+
+@pytest.mark.parametrize(("begun", "name"), [(True, "AwaitingRetry"), (False, "Scheduled")])
+async def test_a_run_that_waits_is_at_work_only_when_it_had_begun(
+    client: PrefectClient, run: FlowRun, begun: bool, name: str
+) -> None:
+    await client.set_flow_run_state(run.id, Running(), force=True)
+    await requeue(client, run.id, "It waits.", after=600, begun=begun)
+    assert await _state(client, run.id) == name
+    again = await client.read_flow_run(run.id)
+    assert again.next_scheduled_start_time is not None
+    assert (again.next_scheduled_start_time - now()).total_seconds() > 500

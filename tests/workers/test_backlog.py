@@ -9,8 +9,12 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from speech.clock import now
+from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
 from storage.due import DueJobs
+from storage.errors import LimitReached
+from storage.projection import Projection
+from storage.store import Store
 from storage.tables import owners
 from storage.upserts import insert_or_ignore
 from tests.waiting import eventually
@@ -81,3 +85,18 @@ async def test_no_more_at_work_than_the_limits_allow(pool: Pool, limits: dict[st
         for run in runs:
             await pool.becomes(run, "Completed")
     assert max(int(path.read_text()) for path in pool.folder.glob("*.beside")) <= 2
+
+
+async def test_runs_that_are_on_their_way_to_begin_do_not_keep_each_other_waiting(pool: Pool) -> None:
+    """Prefect says that they run, so their jobs are `processing`; neither has begun."""
+    settings = pool.settings.model_copy(update={"owner_jobs_at_once": 1})
+    deployment = await pool.deploy("marking")
+    runs = [await submit(pool, deployment, "a", f"r{number}") for number in range(2)]
+    store = Store.open(settings)
+    jobs = [str(run.parameters["job_id"]) for run in runs]
+    for job_id in jobs:
+        assert await store.jobs.project(job_id, 1, Projection(JobStatus.PROCESSING, observed_at=now()))
+    await store.attempts.begin(jobs[0], 1, str(runs[0].id))
+    with pytest.raises(LimitReached):
+        await store.attempts.begin(jobs[1], 1, str(runs[1].id))
+    await store.close()

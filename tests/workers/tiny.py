@@ -58,7 +58,7 @@ def beginning(folder: str, name: str, job_id: str) -> None:
     try:
         begin(runtime, job_id, 1, str(flow_run.id), again=False)
     except MustWait as reason:
-        postpone(reason.seconds, reason.why)
+        postpone(reason.seconds, reason.why, begun=reason.begun)
     (here / f"{name}.running").touch()
     beside = len(list(here.glob("*.running"))) - len(list(here.glob("*.over")))
     (here / f"{name}.beside").write_text(str(beside), encoding="utf-8")
