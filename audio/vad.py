@@ -7,6 +7,7 @@ of 512 samples, each with the 64 samples before it, and carries its state from o
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +49,8 @@ class VoiceActivity:
     @classmethod
     def load(cls) -> VoiceActivity:
         """Load the network from inside the faster-whisper package, without importing that."""
+        # Releases of onnxruntime report to its maker over the network; this is looked at as it is imported.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -18,7 +18,7 @@ from pipeline.parts import share, worthwhile
 from pipeline.runtime import Runtime
 from providers.base import RecognitionOptions
 from speech.clock import now
-from speech.errors import ProviderError
+from speech.errors import AttemptSuperseded, JobCancelled, SpeechError
 from speech.jobs import Stage
 from storage.attempts import Attempt
 from storage.parts import Part
@@ -54,19 +54,15 @@ def share_out(work: FileWork) -> None:
         MustWait: when it was shared out.
 
     """
-    count = _worthwhile(work)
-    if count < 2:
-        return
     try:
-        rest, options = _until_language(work)
-    except ProviderError:
-        return  # recognition meets it again, and knows what to do
-    shared = share(rest, count)
-    if len(shared) < 2:
+        if not _shared_out(work):
+            return
+    except (JobCancelled, AttemptSuperseded):
+        raise
+    except SpeechError as reason:
+        # Whatever it is, the provider or the database: recognition meets it again, and knows what to do.
+        log.warning("not shared out", reason=reason.code)
         return
-    parts = [_part(work, number, pieces, options) for number, pieces in enumerate(shared)]
-    work.runtime.wait(work.runtime.store.parts.share_out(work.attempt, parts))
-    log.info("shared out", parts=len(parts), seconds=round(work.prepared.speech_seconds))
     raise MustWait(LOOK_AGAIN_SECONDS, _WAITS)
 
 
@@ -132,6 +128,20 @@ def recognise_part(work: PartWork) -> None:
     with standing(work.standing):
         for _ in work.recognising.pieces(pieces, options, part.seconds):
             pass
+
+
+def _shared_out(work: FileWork) -> bool:
+    count = _worthwhile(work)
+    if count < 2:
+        return False
+    rest, options = _until_language(work)
+    shared = share(rest, count)
+    if len(shared) < 2:
+        return False
+    parts = [_part(work, number, pieces, options) for number, pieces in enumerate(shared)]
+    work.runtime.wait(work.runtime.store.parts.share_out(work.attempt, parts))
+    log.info("shared out", parts=len(parts), seconds=round(work.prepared.speech_seconds))
+    return True
 
 
 def _worthwhile(work: FileWork) -> int:

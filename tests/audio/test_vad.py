@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +24,8 @@ from audio.spool import Spool
 from audio.vad import VoiceActivity, speech_spans
 from speech.errors import JobCancelled
 from speech.options import VadOptions
+
+ROOT = Path(__file__).parents[2]
 
 Write = Callable[[NDArray[np.generic]], Spool]
 
@@ -63,6 +69,14 @@ def theirs(
 
 def ours(probabilities: NDArray[np.float32], options: VadOptions, samples: int) -> list[tuple[int, int]]:
     return [(span.first, span.last) for span in speech_spans(probabilities, options, samples / 16_000)]
+
+
+def test_the_network_s_library_reports_to_nobody(tmp_path: Path) -> None:
+    """It leaves the id of a session in the folder of temporary files when it does."""
+    program = "from audio.vad import VoiceActivity; VoiceActivity.load()"
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", program], env={**kept, "TMPDIR": str(tmp_path)}, cwd=ROOT, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_clip_has_the_same_spans(activity: VoiceActivity, recordings: list[Samples], spooled: Write) -> None:

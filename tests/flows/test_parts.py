@@ -176,3 +176,15 @@ def test_which_devices_are_idle() -> None:
     assert idle_devices([_beat("pool", 2, slots=4, calls=1, waiting=1)], "pool") == 4
     assert idle_devices([_beat("pool", 2, alive=False)], "pool") == 0
     assert idle_devices([], "pool") == 0
+
+
+def test_who_cannot_share_out_does_it_alone(bench: Bench, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(bench.runtime.store.parts, "share_out", away)
+    job = bench.submitted(file_ids=bench.stored(long))
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_completed()
+    assert bench.job(job).attempt == 1
