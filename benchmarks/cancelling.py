@@ -26,16 +26,13 @@ from benchmarks.bare import BareWhisper
 from benchmarks.figures import Figures, spread, table, timed
 from benchmarks.recordings import long
 from benchmarks.stack import Stack
-from benchmarks.workbench import DATABASES, SQLITE, Workbench
-from speech.settings import Settings
+from benchmarks.workbench import DATABASES, PLACES, SQLITE, Workbench
 
 MODELS = ("base", "tiny.en")
 RUNNING = 60
 """Cancellations of running jobs for each model: with both models, enough for a p99."""
 WAITING = 100
 PREPARING = 10
-PLACES: int = Settings.model_fields["worker_slots"].default
-"""Jobs that a worker runs at once unless told otherwise."""
 LONG_MINUTES = 15.0
 """Short enough not to be cut into parts."""
 LOOK_SECONDS = 0.02

@@ -24,15 +24,12 @@ from benchmarks.moments import JobMoments
 from benchmarks.prefect_server import running_prefect
 from benchmarks.recordings import clips, long
 from benchmarks.stack import Stack, running_stack
-from benchmarks.workbench import DATABASES, Workbench, databases
-from speech.settings import Settings
+from benchmarks.workbench import DATABASES, PLACES, Workbench, databases
 
 CLIENTS = 20
 EACH = 5
 QUEUED = 1000
 IN_ONE_BATCH = 500
-PLACES: int = Settings.model_fields["worker_slots"].default
-"""Jobs that a worker runs at once unless told otherwise."""
 SUBMISSIONS = 200
 EXPRESS = 10
 WATCHED_SECONDS = 20.0

@@ -22,11 +22,8 @@ from benchmarks.bare import BareWhisper
 from benchmarks.figures import Figure, Figures, table, timed
 from benchmarks.recordings import clips, long
 from benchmarks.stack import Stack
-from benchmarks.workbench import DATABASES, Workbench
-from speech.settings import Settings
+from benchmarks.workbench import DATABASES, PLACES, Workbench
 
-AT_ONCE: int = Settings.model_fields["worker_slots"].default
-"""Jobs that a worker runs at once unless told otherwise."""
 JOB_SECONDS = 600.0
 LOOK_SECONDS = 0.1
 SETTLED_SECONDS = 20.0
@@ -68,7 +65,7 @@ def full(bench: Workbench) -> str:
     for database in DATABASES:
         with bench.product(database) as stack:
             sharing[database] = _sharing(stack, bench.new_folder(), "base")
-    return f"{table(figures)}\n\n{AT_ONCE} jobs at once on one copy of base:\n\n{table(sharing)}"
+    return f"{table(figures)}\n\n{PLACES} jobs at once on one copy of base:\n\n{table(sharing)}"
 
 
 def quick(bench: Workbench, stack: Stack) -> str:
@@ -82,7 +79,7 @@ def _bare(bench: Workbench, paths: dict[Load, list[Path]]) -> dict[Load, float]:
     bare, found = BareWhisper(bench.models), {}
     for load, recordings in paths.items():
         bare.text(recordings[0], load.model)
-        found[load] = timed(partial(bare.feed, recordings, load.model, AT_ONCE))[0] / 1000
+        found[load] = timed(partial(bare.feed, recordings, load.model, PLACES))[0] / 1000
     return found
 
 
@@ -114,7 +111,7 @@ def _compared(took: dict[Load, float], before: dict[Load, float], after: dict[Lo
 def _sharing(stack: Stack, folder: Path, model: str) -> Figures:
     """Long jobs at once: all at work, one load, and the memory of the process that has the model."""
     with stack.client() as client:
-        files = [stack.upload(client, long(folder / f"{index}.wav", 5 + index / 60))[0] for index in range(AT_ONCE)]
+        files = [stack.upload(client, long(folder / f"{index}.wav", 5 + index / 60))[0] for index in range(PLACES)]
         device = psutil.Process(moments.device_pulse(stack)["pid"])
         empty = device.memory_info().rss
         jobs = [stack.submit(client, file_ids=files[:1], model=model)]
@@ -131,8 +128,8 @@ def _sharing(stack: Stack, folder: Path, model: str) -> Figures:
         "times that the model was loaded": Figure(pulse["loads"], 1),
         "device process without a model, MB": Figure(empty / MB),
         "with one job, peak MB": Figure(one / MB),
-        f"with {AT_ONCE} jobs, peak MB": Figure(many / MB),
-        "each further job, MB": Figure((many - one) / MB / (AT_ONCE - 1)),
+        f"with {PLACES} jobs, peak MB": Figure(many / MB),
+        "each further job, MB": Figure((many - one) / MB / (PLACES - 1)),
     }
 
 

@@ -9,9 +9,12 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.stack import Stack, running_stack
+from speech.settings import Settings
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 DATABASES = (SQLITE, POSTGRESQL)
+PLACES: int = Settings.model_fields["worker_slots"].default
+"""Jobs that a worker runs at once unless told otherwise."""
 
 _AS_INSTALLED = {"fsync": "on", "shared_buffers": "128MB"}
 """What a PostgreSQL has that nobody has set up: the one of the tests does not wait for the disk."""

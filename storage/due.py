@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -42,13 +42,13 @@ class DueJobs:
         """Those of the jobs that exist, by id."""
         if not job_ids:
             return {}
-        columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect, jobs.c.status)
+        columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect, _begun().label("begun"))
         query = select(*columns).where(jobs.c.job_id.in_(list(job_ids)))
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
         return {
             row.job_id: DueJob(
-                row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0, row.status in AT_WORK
+                row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0, bool(row.begun)
             )
             for row in rows
         }
@@ -83,7 +83,7 @@ async def read_at_work(connection: AsyncConnection, *, besides: str | None = Non
 
     A run that is on its way to begin makes its job `processing` too: two such must not keep each other waiting.
     """
-    query = select(jobs.c.owner_id, PROVIDER, MODEL).where(jobs.c.status.in_(AT_WORK), jobs.c.begun_at.is_not(None))
+    query = select(jobs.c.owner_id, PROVIDER, MODEL).where(_begun())
     if besides is not None:
         query = query.where(jobs.c.job_id != besides)
     rows = (await connection.execute(query)).all()
@@ -98,6 +98,10 @@ async def hold_room(connection: AsyncConnection, limits: Limits, job_id: str) ->
     others = await read_at_work(connection, besides=job_id)
     if not limits.leave_room(AtWork(row.owner_id, _named(row.provider, row.model)), others):
         raise LimitReached(f"As many jobs are at work as may be; job {job_id} has to wait.")
+
+
+def _begun() -> ColumnElement[bool]:
+    return jobs.c.status.in_(AT_WORK) & jobs.c.begun_at.is_not(None)
 
 
 def _named(provider: str, model: str | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-PATIENCE = 30.0
+from engine.server import EngineServer
+from tests.engine.live import Clerk, serving
+from tests.engine.patience import PATIENCE
 
 
 @pytest.fixture
@@ -15,6 +18,19 @@ def threads() -> Iterator[ThreadPoolExecutor]:
     """Threads of this test; more than any test needs at once."""
     with ThreadPoolExecutor(40) as executor:
         yield executor
+
+
+@pytest.fixture
+def clerk() -> Clerk:
+    """Who answers what live servers ask."""
+    return Clerk()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, clerk: Clerk) -> AsyncIterator[EngineServer]:
+    """An engine's socket, with the clerk behind it."""
+    async with serving(tmp_path / "engines", clerk) as server:
+        yield server
 
 
 @pytest.fixture

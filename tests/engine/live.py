@@ -18,7 +18,7 @@ from engine.server import EngineServer
 from speech.errors import JobCancelled, SpeechError
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition, Segment
-from tests.engine.conftest import PATIENCE
+from tests.engine.patience import PATIENCE
 
 LIMITS = Limits(connections=2, requests=3, audio_seconds=2.0)
 

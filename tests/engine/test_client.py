@@ -31,17 +31,6 @@ SECOND = np.linspace(-1, 1, 16_000, dtype=np.float32)
 
 
 @pytest.fixture
-def clerk() -> Clerk:
-    return Clerk()
-
-
-@pytest.fixture
-async def server(tmp_path: Path, clerk: Clerk) -> AsyncIterator[EngineServer]:
-    async with serving(tmp_path / "engines", clerk) as server:
-        yield server
-
-
-@pytest.fixture
 async def engine(server: EngineServer) -> AsyncIterator[EngineClient]:
     async with EngineClient.connect(server.path) as engine:
         yield engine

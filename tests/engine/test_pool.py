@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.pool import ModelPool
 from speech.errors import JobCancelled, ModelUnavailable
-from tests.engine.conftest import PATIENCE
+from tests.engine.patience import PATIENCE
 
 Settle = Callable[[Callable[[], bool]], None]
 

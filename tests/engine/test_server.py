@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,6 @@ from tests.engine.live import LIMITS, Clerk, bare, recognise, serving
 from tests.waiting import eventually
 
 SECOND = bytes(32_000)
-
-
-@pytest.fixture
-def clerk() -> Clerk:
-    return Clerk()
-
-
-@pytest.fixture
-async def server(tmp_path: Path, clerk: Clerk) -> AsyncIterator[EngineServer]:
-    async with serving(tmp_path / "engines", clerk) as server:
-        yield server
 
 
 async def _settled(server: EngineServer, busy: int = 0) -> None:

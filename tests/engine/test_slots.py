@@ -12,7 +12,7 @@ import pytest
 from engine.errors import DeadlinePassed
 from engine.slots import LIVE, Slots, Standing, standing
 from speech.errors import JobCancelled
-from tests.engine.conftest import PATIENCE
+from tests.engine.patience import PATIENCE
 
 Settle = Callable[[Callable[[], bool]], None]
 
