@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Header
 
 from api.answers import Answer
 from api.refusals import FieldError, IdempotencyKeyReused, InvalidRequest, RequestInFlight
+from orchestration.beside import beside
 from speech.errors import SpeechError
-from storage.idempotency import Conflict, Fresh, InFlight, Replay
+from storage.idempotency import IN_FLIGHT, Conflict, Fresh, InFlight, Replay
 from storage.ids import new_id
 from storage.store import Store
 
 HEADER = "Idempotency-Key"
 _LAWFUL = re.compile(r"[\x21-\x7e]{1,255}")
 _LONGEST_WAIT = 2.0
+_KEEP_SECONDS = IN_FLIGHT.total_seconds() / 4
 
 IdempotencyKey = Annotated[
     str | None,
@@ -85,9 +89,18 @@ async def _remembered(
     store: Store, owner_id: str, route: str, key: str, resource_id: str, do: Callable[[str], Awaitable[Answer]]
 ) -> Answer:
     try:
-        answer = await do(resource_id)
+        async with beside(_keep(store, owner_id, route, key)):
+            answer = await do(resource_id)
     except SpeechError:
         await store.idempotency.abandon(owner_id, route, key)
         raise
     await store.idempotency.finish(owner_id, route, key, answer.status, answer.body)
     return answer
+
+
+async def _keep(store: Store, owner_id: str, route: str, key: str) -> None:
+    """Say again and again that the request is being answered: who asks meanwhile must not believe us dead."""
+    while True:
+        await asyncio.sleep(_KEEP_SECONDS)
+        with suppress(Exception):  # the request itself meets whatever it is, and says so
+            await store.idempotency.keep(owner_id, route, key)

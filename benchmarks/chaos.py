@@ -51,7 +51,7 @@ CHECKED = (
     "signed, come at least once, in the same bytes under one id; no run left in Prefect, nothing in outbox and "
     "garbage, no file of unfinished work, no process, and after the clean-up of a day later no blob without a "
     "row. The client submits job after job under idempotency keys. One whose API died before the answer is told "
-    "for two minutes that the request is in flight, which is part of the wall time."
+    "for a quarter of a minute that the request is in flight, which is part of the wall time."
 )
 SETTINGS = {
     "worker_slots": "2",

@@ -15,6 +15,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
 from deployments.schedules import merged, same
+from deployments.sources import keep
 from deployments.specification import Deployment, Pool, Specification, read
 from orchestration.client import open_client
 from orchestration.ownership import check_owner, template
@@ -42,19 +43,21 @@ class Applied:
 
 
 async def apply(settings: Settings, specification: Specification | None = None) -> Applied:
-    """Create or update the pools, their queues, the flows and the deployments.
+    """Create or update the pools, their queues, the flows, the deployments and the sources that are ingested from.
 
     ``settings.work_pool`` is the pool's name, whatever the file calls it. Pools that jobs are routed to are made
     likewise, with a deployment of their own for jobs; all other deployments are in the first pool alone.
 
     Raises:
+        SourceRefused: when a source asks for what this server cannot do, or may not; nothing is changed then.
         WrongPoolType: when that pool exists with another type.
         ForeignPool: when that pool exists and belongs to another installation.
         httpx.HTTPError: when Prefect does not answer.
 
     """
-    given = specification if specification is not None else await asyncio.to_thread(read)
-    applied, identity, routing = Applied(), await _identity(settings), Routing.from_settings(settings)
+    given = specification if specification is not None else await asyncio.to_thread(read, settings.prefect_file)
+    applied, routing = Applied(), Routing.from_settings(settings)
+    identity = await _installation(settings, given, applied)
     async with open_client(settings, retries=RETRIES) as client:
         for pool in routing.pools:
             await _apply_pool(client, pool, given.pool, identity, applied)
@@ -65,10 +68,12 @@ async def apply(settings: Settings, specification: Specification | None = None) 
     return applied
 
 
-async def _identity(settings: Settings) -> str:
+async def _installation(settings: Settings, given: Specification, applied: Applied) -> str:
+    """Whose pools they are, once the database has the sources; control brings their schedules to Prefect."""
     store = Store.open(settings)
     try:
         await store.migrate()
+        applied.changes += await keep(settings, store, given.sources)
         return await store.installation.identity()
     finally:
         await store.close()

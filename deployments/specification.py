@@ -5,16 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from deployments.sources import Source
+from speech.errors import SpeechError
 
 FILE = "prefect.yaml"
 SLUG_PREFIX = "file-"
 """How the schedules of the file are told from those that people made: only the former go when they leave the file."""
 ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
 """What intervals are counted from."""
+
+
+class SpecificationRefused(SpeechError):
+    """The file cannot be used; the message says what is wrong with it, and where."""
+
+    code = "specification_refused"
 
 
 class Queue(BaseModel):
@@ -107,6 +117,14 @@ class Specification(BaseModel):
 
     pool: Pool
     deployments: tuple[Deployment, ...]
+    sources: tuple[Source, ...] = ()
+
+    @field_validator("sources")
+    @classmethod
+    def _named_apart(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        if len({source.name for source in sources}) < len(sources):
+            raise ValueError("two ingests have the same name")
+        return sources
 
 
 def find() -> Path:
@@ -119,8 +137,28 @@ def read(path: Path | None = None) -> Specification:
     """The specification in a file, ours by default.
 
     Raises:
-        pydantic.ValidationError: when it says something that we do not know.
+        SpecificationRefused: when it cannot be read, lacks something, or says something that we do not know.
 
     """
-    content = yaml.safe_load((path or find()).read_text(encoding="utf-8"))
-    return Specification(pool=content["definitions"]["work_pool"], deployments=content["deployments"])
+    path = path or find()
+    try:
+        return _specification(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as reason:
+        raise SpecificationRefused(f"{path} cannot be read ({reason.strerror}); mend WOA_PREFECT_FILE.") from reason
+    except (UnicodeDecodeError, yaml.YAMLError) as reason:
+        raise SpecificationRefused(f"{path} is not YAML.") from reason
+    except ValidationError as reason:
+        first = reason.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SpecificationRefused(f"{path} is refused at {where}: {first['msg']}.") from reason
+
+
+def _specification(content: object) -> Specification:
+    top = _mapping(content)
+    definitions = _mapping(top.get("definitions"))
+    given = {"pool": definitions.get("work_pool"), "deployments": top.get("deployments")}
+    return Specification.model_validate(given | {"sources": definitions.get("ingests") or ()})
+
+
+def _mapping(content: object) -> dict[str, Any]:
+    return content if isinstance(content, dict) else {}

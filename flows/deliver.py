@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from prefect import State, flow
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from pipeline.runtime import Runtime
@@ -36,7 +37,7 @@ def deliver(delivery_id: str) -> State[Any]:
     Whoever dies between the sending and the row has it sent again, under the same id.
     """
     runtime = current()
-    claimed = runtime.wait(runtime.store.deliveries.claim(delivery_id))
+    claimed = runtime.wait(runtime.store.deliveries.claim(delivery_id, flow_run.id))
     if claimed is None:
         return Completed(message="It is not due, or somebody else is at it.")
     return Completed(message="Delivered." if settle(runtime, claimed, *attempt(runtime, claimed)) else "Not taken.")

@@ -7,8 +7,8 @@ sentence at the start rather than an odd failure in the middle of a job.
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +79,15 @@ def begin_immediately() -> None:
         session: Any,
         with_for_update: bool = False,
     ) -> AsyncIterator[Any]:
-        token = begin_mode.set("IMMEDIATE")
-        try:
-            async with session.begin() as transaction:
-                yield transaction
-        finally:
-            begin_mode.reset(token)
+        async with session.begin() as transaction:
+            # Begun here rather than by the first statement: what the server reads through another connection before it
+            # commits, as it does when a queue is paused, must not wait for this transaction to end.
+            token = begin_mode.set("IMMEDIATE")
+            try:
+                await session.connection()
+            finally:
+                begin_mode.reset(token)
+            yield transaction
 
     configuration.begin_transaction = begin_transaction
 
@@ -157,9 +160,27 @@ def worker_id_of(flow_run: FlowRun) -> str | None:
     return flow_run.infrastructure_pid
 
 
-def client_context() -> Any:
-    """One synchronous client for all runs of a thread: without it each run builds its own, TLS context and all."""
-    return take("prefect.context", "SyncClientContext").get_or_create()
+@contextmanager
+def client_context() -> Iterator[Any]:
+    """One synchronous client for all runs of a thread: without it each run builds its own, TLS context and all.
+
+    What the engine would note in each run before it begins, its flow's version and policy of retries, goes without
+    saying where the flow has no retries: a call of Prefect less, for which the first line would wait.
+    """
+    with take("prefect.context", "SyncClientContext").get_or_create() as context:
+        note = context.client.update_flow_run
+
+        def note_retries(flow_run_id: UUID, *args: Any, **values: Any) -> Any:
+            policy = values.get("empirical_policy")
+            if policy is None or policy.retries:
+                return note(flow_run_id, *args, **values)
+            return None
+
+        context.client.update_flow_run = note_retries
+        try:
+            yield context
+        finally:
+            del context.client.update_flow_run
 
 
 def flow_run_id_of_event(resource_id: str) -> UUID | None:

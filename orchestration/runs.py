@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,6 +22,27 @@ def job_id_of(run: FlowRun) -> str | None:
     """The job that a run was made for, None when it is a chore or was made by hand."""
     job_id = run.parameters.get("job_id")
     return job_id if isinstance(job_id, str) else None
+
+
+async def waiting(client: PrefectClient, pool: str, run_ids: Sequence[UUID], queues: Sequence[str]) -> list[FlowRun]:
+    """Those of the runs that wait in these queues of the pool and are due, in the order given."""
+    response = await client.request(
+        "POST",
+        "/flow_runs/filter",
+        json={
+            "flow_runs": {
+                "id": {"any_": [str(run_id) for run_id in run_ids]},
+                "state": {"type": {"any_": [StateType.SCHEDULED.value]}},
+            },
+            "work_pools": {"name": {"any_": [pool]}},
+            "work_pool_queues": {"name": {"any_": list(queues)}},
+            "limit": len(run_ids),
+        },
+    )
+    order = {run_id: number for number, run_id in enumerate(run_ids)}
+    found = [FlowRun.model_validate(entry) for entry in response.json()]
+    due = [run for run in found if run.next_scheduled_start_time is None or run.next_scheduled_start_time <= now()]
+    return sorted(due, key=lambda run: order[run.id])
 
 
 async def claim(client: PrefectClient, run: FlowRun) -> State | None:

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     prefect_ui_url: str | None = Field(
         None, description="Where people see the Prefect UI; default: the Prefect API's address without /api."
     )
+    prefect_file: Path | None = Field(
+        None,
+        description="A prefect.yaml of yours, whose pools, deployments and sources are used; default: the one that "
+        "came with the program.",
+    )
     work_pool: str = Field("speech-cpu", description="Work pool that jobs are sent to and the worker serves.")
     pool_routes: dict[str, str] = Field(
         default_factory=dict,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -114,10 +114,13 @@ class Deliveries:
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(deliveries).where(same).values(values))
 
-    async def claim(self, delivery_id: str) -> ClaimedDelivery | None:
-        """Take a due delivery to send; None when it is not due, or somebody else is at it."""
-        moment, lease = now(), secrets.token_urlsafe(16)
-        free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= moment)
+    async def claim(self, delivery_id: str, sender: str | None = None) -> ClaimedDelivery | None:
+        """Take a due delivery to send; None when it is not due, or somebody else is at it.
+
+        ``sender`` is the run that sends it. One that was started again takes up what it had when its worker died.
+        """
+        moment, lease = now(), f"{sender or ''}:{secrets.token_urlsafe(16)}"
+        free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= moment, _leased_by(sender))
         chosen = and_(deliveries.c.delivery_id == delivery_id, _is_due(moment), free)
         async with self._database.writing() as connection:
             query = select(deliveries).where(chosen).with_for_update()
@@ -191,6 +194,10 @@ def _is_due(moment: datetime) -> ColumnElement[bool]:
 
 def _named(delivery_id: str) -> ColumnElement[bool]:
     return deliveries.c.delivery_id == delivery_id
+
+
+def _leased_by(sender: str | None) -> ColumnElement[bool]:
+    return deliveries.c.lease.startswith(f"{sender}:", autoescape=True) if sender else false()
 
 
 def _due_anew(row: RowMapping) -> dict[str, Any]:

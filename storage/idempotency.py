@@ -16,8 +16,9 @@ from storage.upserts import insert_or_ignore
 
 KEPT = timedelta(hours=24)
 """How long an answer is remembered."""
-IN_FLIGHT = timedelta(minutes=2)
-"""After so long without an answer, the process that was at it is believed dead, and the same request may try again."""
+IN_FLIGHT = timedelta(seconds=15)
+"""Whoever is at it says so again and again; after so long without that they are believed dead, and the same request
+may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,12 @@ class Idempotency:
                 taken = update(idempotency).where(_chosen(owner_id, route, key)).values(taken_at=moment)
                 await connection.execute(taken)
             return verdict
+
+    async def keep(self, owner_id: str, route: str, key: str) -> None:
+        """Somebody is still at it."""
+        unanswered = _chosen(owner_id, route, key) & idempotency.c.response_status.is_(None)
+        async with self._database.writing(durable=False) as connection:
+            await connection.execute(update(idempotency).where(unanswered).values(taken_at=now()))
 
     async def finish(self, owner_id: str, route: str, key: str, status: int, body: bytes) -> None:
         """It was done and answered so."""

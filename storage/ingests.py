@@ -94,6 +94,12 @@ class Ingests:
             raise missing(ingest_id)
         return _ingest(row)
 
+    async def beginning_with(self, prefix: str) -> Sequence[Ingest]:
+        """Those of every owner whose ids begin so."""
+        query = select(ingests).where(ingests.c.ingest_id.startswith(prefix, autoescape=True))
+        async with self._database.reading() as connection:
+            return [_ingest(row) for row in (await connection.execute(query)).mappings()]
+
     async def list(
         self, owner_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Ingest], str | None]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 
-from speech.clock import now
+from orchestration.runs import waiting
 from storage.due import DueJobs
 from storage.store import Store
 
@@ -36,25 +37,7 @@ class Backlog:
         """
         first = await DueJobs(self.store.database).first_of_each(count, LOOKED_AT, by_model=self.by_model)
         present = {str(run.id) for run in due}
-        lacking = [run_id for run_id in first if run_id not in present]
-        runs = [*due, *(await self._read(lacking, queues) if lacking else [])]
+        lacking = [UUID(run_id) for run_id in first if run_id not in present]
+        runs = [*due, *(await waiting(self.client, self.pool, lacking, queues) if lacking else [])]
         place = {queue: number for number, queue in enumerate(queues)}
         return sorted(runs, key=lambda run: place.get(run.work_queue_name or "", len(place)))
-
-    async def _read(self, run_ids: Sequence[str], queues: Sequence[str]) -> list[FlowRun]:
-        """Those of the runs that wait in these queues of the pool, in the order given."""
-        waiting = {"id": {"any_": list(run_ids)}, "state": {"type": {"any_": [StateType.SCHEDULED.value]}}}
-        response = await self.client.request(
-            "POST",
-            "/flow_runs/filter",
-            json={
-                "flow_runs": waiting,
-                "work_pools": {"name": {"any_": [self.pool]}},
-                "work_pool_queues": {"name": {"any_": list(queues)}},
-                "limit": LOOKED_AT,
-            },
-        )
-        order = {run_id: number for number, run_id in enumerate(run_ids)}
-        found = [FlowRun.model_validate(entry) for entry in response.json()]
-        due = [run for run in found if run.next_scheduled_start_time is None or run.next_scheduled_start_time <= now()]
-        return sorted(due, key=lambda run: order[str(run.id)])

@@ -22,8 +22,9 @@ from speech.limits import AtWork, Limits
 from storage.due import DueJob, DueJobs
 from storage.store import Store
 from workers.affinity import MOMENT_SECONDS, Affinity
+from workers.announced import Announced
 from workers.backlog import Backlog
-from workers.choice import Room, choose
+from workers.choice import Choice, Room, choose
 from workers.conclusion import Conclusion
 from workers.flows import Entrypoints, FlowUnknown
 from workers.messages import Ended
@@ -43,6 +44,17 @@ MOST_LOOKED_AT = 200
 OWNERS_REMEMBERED = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is due at a moment, so many ``waiting``, and what is to be taken of it; ``full``: there may be more."""
+
+    choice: Choice
+    jobs: Mapping[str, DueJob]
+    looked_at: float
+    waiting: int
+    full: bool
+
+
 @dataclass
 class Dispatcher:
     """One worker's way from some queues of a pool to its places."""
@@ -58,6 +70,7 @@ class Dispatcher:
     affinity: Affinity | None = None
     backlog: Backlog | None = None
     limits: Limits | None = None
+    announced: Announced | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _entrypoints: Entrypoints = field(default_factory=Entrypoints)
@@ -70,6 +83,12 @@ class Dispatcher:
     def runs(self) -> tuple[UUID, ...]:
         """The runs that have a place here."""
         return self.places.runs + (self.suspects.runs if self.suspects is not None else ())
+
+    def hear(self, run_id: UUID | None) -> None:
+        """Look at once: a run waits, this one when it is named."""
+        if run_id is not None and self.announced is not None:
+            self.announced.hear(run_id)
+        self.wake.set()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Claim and start runs until ``stop`` is set. Outages are borne."""
@@ -86,33 +105,48 @@ class Dispatcher:
         room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
         if room.ordinary + room.suspects <= 0 or not self.queues():
             return 0
+        announced = await self.announced.due(room.ordinary) if self.announced is not None else None
+        look = await (self._look(room) if announced is None else self._chosen(announced, room, time.monotonic()))
+        if look.choice.left_to_others:
+            asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.wake.set)
+        started = sum(
+            await asyncio.gather(
+                *(self._start(run, self.places, look) for run in look.choice.ordinary),
+                *(self._start(run, self.suspects, look) for run in look.choice.suspects),
+            )
+        )
+        all_taken = not look.full and started == look.waiting
+        if self.announced is not None and (announced is None or not all_taken):
+            self.announced.looked(all_taken=all_taken)
+        return started
+
+    async def _look(self, room: Room) -> Look:
+        """Look at what is due, and further when those in front cannot be taken."""
         limit = room.ordinary + room.suspects + LOOKED_AT
         while True:
             due = await self._due(limit)
-            looked_at = time.monotonic()
-            full = len(due) >= limit
+            looked_at, full = time.monotonic(), len(due) >= limit
             if full and self.backlog is not None:
                 due = await self.backlog.completed(due, room.ordinary, self.queues())
-            jobs = await self._jobs_of(due)
-            choice = choose(
-                [run for run in due if run.id not in set(self.runs)],
-                jobs,
-                room,
-                running=Counter(self._owners.values()),
-                served=self._served,
-                leave=self._leave_to_others,
-                admit=await self._admission(jobs),
-            )
-            if len(choice.ordinary) >= room.ordinary or not full or limit >= MOST_LOOKED_AT:
-                break
+            look = await self._chosen(due, room, looked_at, full=full)
+            if len(look.choice.ordinary) >= room.ordinary or not full or limit >= MOST_LOOKED_AT:
+                return look
             limit = min(MOST_LOOKED_AT, limit * 2)
-        if choice.left_to_others:
-            asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.wake.set)
-        started = await asyncio.gather(
-            *(self._start(run, self.places, looked_at, jobs.get(job_id_of(run) or "")) for run in choice.ordinary),
-            *(self._start(run, self.suspects, looked_at, None) for run in choice.suspects),
+
+    async def _chosen(self, due: Sequence[FlowRun], room: Room, looked_at: float, *, full: bool = False) -> Look:
+        here = set(self.runs)
+        waiting = [run for run in due if run.id not in here]
+        jobs = await self._jobs_of(waiting)
+        choice = choose(
+            waiting,
+            jobs,
+            room,
+            running=Counter(self._owners.values()),
+            served=self._served,
+            leave=self._leave_to_others,
+            admit=await self._admission(jobs),
         )
-        return sum(started)
+        return Look(choice, jobs, looked_at, len(waiting), full)
 
     async def _jobs_of(self, due: Sequence[FlowRun]) -> dict[str, DueJob]:
         jobs = await DueJobs(self.store.database).of([job_id for run in due if (job_id := job_id_of(run))])
@@ -186,12 +220,12 @@ class Dispatcher:
         due_at = run.next_scheduled_start_time or run.expected_start_time
         return due_at is not None and (now() - due_at).total_seconds() < MOMENT_SECONDS
 
-    async def _start(self, run: FlowRun, places: Places | None, looked_at: float, job: DueJob | None) -> bool:
+    async def _start(self, run: FlowRun, places: Places | None, look: Look) -> bool:
         if places is None or not places.reserve(run.id):
             return False
         try:
             # Prefect takes a claim of a run that has ended meanwhile for one of a run that waits.
-            stale = time.monotonic() - looked_at > FRESH_SECONDS
+            stale = time.monotonic() - look.looked_at > FRESH_SECONDS
             state = None if stale and not await still_waits(self.client, run.id) else await claim(self.client, run)
         except BaseException:
             places.release(run.id)
@@ -200,7 +234,8 @@ class Dispatcher:
             places.release(run.id)
             return False
         run.state = state
-        if job is not None:
+        job = look.jobs.get(job_id_of(run) or "")
+        if job is not None and not job.suspect:
             self._owners[run.id] = job.owner_id
             self._serve(job.owner_id)
             if self.affinity is not None:

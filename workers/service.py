@@ -13,11 +13,13 @@ from uuid import UUID, uuid4
 
 import structlog
 from prefect.client.orchestration import PrefectClient
+from prefect.events import Event
 from prefect.exceptions import ObjectNotFound
 
 from orchestration.beside import beside, end
 from orchestration.client import open_client
 from orchestration.events import listen, queue_of, run_events
+from orchestration.internals import flow_run_id_of_event
 from orchestration.outages import Outage
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
@@ -25,6 +27,7 @@ from speech.limits import Limits
 from speech.settings import Settings
 from storage.store import Store
 from workers.affinity import Affinity
+from workers.announced import Announced
 from workers.backlog import Backlog
 from workers.beat import Heart
 from workers.cancelling import Enforcer
@@ -117,6 +120,7 @@ class PoolService:
             affinity,
             Backlog(client, store, pool, by_model=bool(self.settings.pool_routes or self.settings.model_jobs_at_once)),
             Limits.from_settings(self.settings),
+            Announced(client, pool, lambda: queues.unhindered(queues.of_jobs())),
             leaving,
         )
         dispatchers = [jobs]
@@ -124,9 +128,10 @@ class PoolService:
             served = partial(queues.of_chores, queue)
             dispatchers.append(Dispatcher(client, store, pool, self.worker_id, served, places, leaving=leaving))
         wake = partial(_wake, dispatchers)
+        announce = partial(_announce, dispatchers)
         enforcer = Enforcer(store, jobs, self.settings.cancel_grace_seconds, (self.devices, self.suspect))
         async with self._heart(store, affinity), AsyncExitStack() as held:
-            for work in (self._tell_prefect(client), queues.watch(wake), self._listen(wake), enforcer.watch()):
+            for work in (self._tell_prefect(client), queues.watch(wake), self._listen(announce), enforcer.watch()):
                 await held.enter_async_context(beside(work))
             log.info("worker serves", worker=self.name, pool=pool, slots=self.devices.count)
             serving = [asyncio.create_task(dispatcher.serve(stop)) for dispatcher in dispatchers]
@@ -165,9 +170,9 @@ class PoolService:
         finally:
             await heart.stop()
 
-    async def _listen(self, wake: Callable[[str | None], None]) -> None:
+    async def _listen(self, announce: Callable[[Event], None]) -> None:
         wanted = run_events("Scheduled", work_pool=self.settings.work_pool)
-        await listen(self.settings, wanted, lambda event: wake(queue_of(event)))
+        await listen(self.settings, wanted, announce)
 
     async def _tell_prefect(self, client: PrefectClient) -> None:
         outage = Outage("Prefect")
@@ -199,11 +204,17 @@ class PoolService:
         return False
 
 
-def _wake(dispatchers: Iterable[Dispatcher], queue: str | None = None) -> None:
-    """Wake those who serve the queue, or all: each asks Prefect, which does one thing after the other."""
+def _wake(dispatchers: Iterable[Dispatcher]) -> None:
+    for dispatcher in dispatchers:
+        dispatcher.wake.set()
+
+
+def _announce(dispatchers: Iterable[Dispatcher], event: Event) -> None:
+    """Tell those who serve its queue that a run waits: each asks Prefect, which does one thing after the other."""
+    queue, run_id = queue_of(event), flow_run_id_of_event(event.resource.id)
     for dispatcher in dispatchers:
         if queue is None or queue in dispatcher.queues():
-            dispatcher.wake.set()
+            dispatcher.hear(run_id)
 
 
 def _check_type(pool: str, found: str) -> None:

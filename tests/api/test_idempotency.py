@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import api.idempotency
+import storage.idempotency
+from api.answers import Answer
+from api.idempotency import once
+from api.refusals import RequestInFlight
 from storage.idempotency import Fresh
 from tests.api.conftest import Desk, complete
 
@@ -72,6 +78,31 @@ async def test_in_flight_is_409(desk: Desk, speech: bytes) -> None:
         go_on.set()
         assert (await first).status_code == 202
     assert len(await jobs(desk)) == 1
+
+
+async def test_a_request_that_takes_long_stays_in_flight(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only when nobody says any more that they are at it, it is taken over, with the id that it had."""
+    monkeypatch.setattr(storage.idempotency, "IN_FLIGHT", timedelta(seconds=0.4))
+    monkeypatch.setattr(api.idempotency, "_KEEP_SECONDS", 0.05)
+    done, named = asyncio.Event(), list[str]()
+
+    async def do(resource_id: str) -> Answer:
+        named.append(resource_id)
+        await done.wait()
+        return Answer(202, b"{}")
+
+    first = asyncio.create_task(once(desk.store, "default", "route", "key", "hash", do))
+    for _ in range(8):
+        await asyncio.sleep(0.1)
+        with pytest.raises(RequestInFlight):
+            await once(desk.store, "default", "route", "key", "hash", do)
+    first.cancel()
+    await asyncio.wait({first})
+    await asyncio.sleep(0.5)
+    done.set()
+    assert (await once(desk.store, "default", "route", "key", "hash", do)).status == 202
+    assert len(named) == 2
+    assert len(set(named)) == 1
 
 
 async def test_after_an_unknown_end_the_same_job_is_used(desk: Desk, speech: bytes) -> None:

@@ -13,10 +13,9 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
-from pydantic import ValidationError
 
 from deployments.apply import WrongPoolType, apply
-from deployments.specification import FILE, find, read
+from deployments.specification import FILE, SpecificationRefused, find, read
 from orchestration.client import open_client
 from orchestration.ownership import owner_of, template
 from speech.options import Priority
@@ -165,5 +164,23 @@ def test_the_file_goes_into_the_wheel() -> None:
 def test_what_we_do_not_know_is_refused(tmp_path: Path) -> None:
     odd = tmp_path / FILE
     odd.write_text(find().read_text().replace("    tags: []", "    tags: []\n    concurrency: 3"))
-    with pytest.raises(ValidationError, match="concurrency"):
+    with pytest.raises(SpecificationRefused, match=r"prefect\.yaml is refused at deployments\.0\.concurrency: "):
         read(odd)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", r"refused at pool: "),
+        (b"- 1", r"refused at pool: "),
+        (b"definitions: 3\ndeployments: []", r"refused at pool: "),
+        (b"a: [", "is not YAML"),
+        (b"\xff\xfe\xff", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(SpecificationRefused, match=said):
+        read(tmp_path / FILE)
+    with pytest.raises(SpecificationRefused, match=r"nowhere\.yaml cannot be read .*WOA_PREFECT_FILE"):
+        read(tmp_path / "nowhere.yaml")

@@ -55,10 +55,14 @@ def test_transactions_of_the_server_begin_immediately(monkeypatch: pytest.Monkey
         def begin(self) -> Transaction:
             return Transaction()
 
+        async def connection(self) -> None:
+            seen.append(mode.get())
+
     async def use() -> None:
         async with configurations.begin_transaction(None, Session()) as transaction:
             assert transaction == "transaction"
+            seen.append(mode.get())
         seen.append(mode.get())
 
     asyncio.run(use())
-    assert seen == ["IMMEDIATE", "IMMEDIATE", None]
+    assert seen == [None, "IMMEDIATE", None, None, None]

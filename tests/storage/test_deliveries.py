@@ -105,6 +105,21 @@ async def test_of_many_who_claim_one_has_it(store: Store, desk: Desk) -> None:
     assert sum(claimed is not None for claimed in await asyncio.gather(*others)) == 1
 
 
+async def test_a_run_that_is_started_again_takes_up_what_it_had(store: Store, desk: Desk) -> None:
+    job = await desk.job(webhook_url=HOOK)
+    await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+    (due,) = await store.deliveries.due()
+    dead = await store.deliveries.claim(due.delivery_id, "run_1")
+    assert dead is not None
+    assert await store.deliveries.claim(due.delivery_id, "run%1") is None
+    assert await store.deliveries.claim(due.delivery_id) is None
+    again = await store.deliveries.claim(due.delivery_id, "run_1")
+    assert again is not None
+    await store.deliveries.failed(dead, 500, "It comes too late.", None)
+    await store.deliveries.delivered(again, 200)
+    assert (await store.deliveries.list(OWNER, job.job_id))[0][0].status == "delivered"
+
+
 async def test_pages_and_owners(store: Store, desk: Desk) -> None:
     job = await desk.job(webhook_url=HOOK)
     for _ in range(3):
