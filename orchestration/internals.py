@@ -180,7 +180,7 @@ def client_context() -> Iterator[Any]:
         try:
             yield context
         finally:
-            del context.client.update_flow_run
+            context.client.update_flow_run = note
 
 
 def flow_run_id_of_event(resource_id: str) -> UUID | None:

@@ -19,7 +19,8 @@ def from_disposition(value: str | None) -> str | None:
     if extended:
         return shown_name(unquote(extended[1], errors="replace"))
     message = Message()
-    message["content-disposition"] = value
+    # Half of a surrogate pair would be taken for a byte that could not be read.
+    message["content-disposition"] = value.encode("utf-8", errors="replace").decode("utf-8")
     name = message.get_filename()
     return shown_name(name) if name else None
 

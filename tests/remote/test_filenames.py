@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remote.filenames import from_disposition, from_path
@@ -24,6 +24,7 @@ def test_content_disposition(value: str | None, name: str | None) -> None:
     assert from_disposition(value) == name
 
 
+@example("\ud800")
 @given(st.text(alphabet=st.characters(blacklist_characters="\r\n"), max_size=200))
 def test_no_disposition_breaks_it(value: str) -> None:
     for text in (value, f"attachment; filename={value}", f"attachment; filename*={value}", f'a; filename="{value}"'):
