@@ -7,7 +7,7 @@ rather than deleted: what is known of its objects stays, and jobs that are on th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -54,17 +54,30 @@ async def keep(settings: Settings, store: Store, sources: Sequence[Source]) -> l
 
     Raises:
         SourceRefused: when this server cannot do what a source asks for, or may not; nothing is changed then.
+        Missing: owner_not_found; the sources before it in the file are kept by then.
 
     """
+    present = {ingest.ingest_id: ingest for ingest in await store.ingests.beginning_with(ID_PREFIX)}
+    _check_owners(sources, present)
     await asyncio.to_thread(_check, settings, sources)
-    changes = [change for source in sources if (change := await _keep(store, source))]
-    named = {source.ingest_id for source in sources}
-    for ingest in await store.ingests.beginning_with(ID_PREFIX):
-        if ingest.ingest_id not in named and ingest.options.enabled:
-            disabled = ingest.options.model_copy(update={"enabled": False})
-            await store.ingests.change(ingest.owner_id, ingest.ingest_id, disabled)
-            changes.append(f"ingest {ingest.ingest_id}: disabled, since the file has it no more")
+    changes = [change for source in sources if (change := await _keep(store, source, present.get(source.ingest_id)))]
+    for ingest_id in present.keys() - {source.ingest_id for source in sources}:
+        left = present[ingest_id]
+        if left.options.enabled:
+            disabled = left.options.model_copy(update={"enabled": False})
+            await store.ingests.change(left.owner_id, ingest_id, disabled)
+            changes.append(f"ingest {ingest_id}: disabled, since the file has it no more")
     return changes
+
+
+def _check_owners(sources: Sequence[Source], present: Mapping[str, Ingest]) -> None:
+    for source in sources:
+        before = present.get(source.ingest_id)
+        if before is not None and before.owner_id != source.owner:
+            raise SourceRefused(
+                f"The source {source.name!r} of prefect.yaml belongs to {before.owner_id!r}; "
+                f"give that of {source.owner!r} another name."
+            )
 
 
 def _check(settings: Settings, sources: Sequence[Source]) -> None:
@@ -79,9 +92,8 @@ def _check(settings: Settings, sources: Sequence[Source]) -> None:
             raise SourceRefused(f"The source {source.name!r} of prefect.yaml is refused: {reason.message}") from reason
 
 
-async def _keep(store: Store, source: Source) -> str | None:
+async def _keep(store: Store, source: Source, before: Ingest | None) -> str | None:
     options = source.options()
-    before = await _present(store, source)
     if before is None:
         await store.ingests.create(source.owner, options, ingest_id=source.ingest_id)
         return f"ingest {source.ingest_id}: created"
@@ -89,15 +101,3 @@ async def _keep(store: Store, source: Source) -> str | None:
         return None
     await store.ingests.change(source.owner, source.ingest_id, options)
     return f"ingest {source.ingest_id}: updated"
-
-
-async def _present(store: Store, source: Source) -> Ingest | None:
-    for ingest in await store.ingests.beginning_with(source.ingest_id):
-        if ingest.ingest_id == source.ingest_id:
-            if ingest.owner_id != source.owner:
-                raise SourceRefused(
-                    f"The source {source.name!r} of prefect.yaml belongs to {ingest.owner_id!r}; "
-                    f"give that of {source.owner!r} another name."
-                )
-            return ingest
-    return None

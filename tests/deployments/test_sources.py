@@ -89,7 +89,8 @@ async def test_a_source_that_is_refused_names_itself_and_changes_nothing(there: 
     assert await known(store) == {}
     await keep(there, store, [good])
     with pytest.raises(SourceRefused, match=r"belongs to 'default'; give that of 'alice' another name"):
-        await keep(there, store, [good.model_copy(update={"owner": "alice"})])
+        await keep(there, store, [source(there, "new"), good.model_copy(update={"owner": "alice"})])
+    assert set(await known(store)) == {"file-good"}
 
 
 @pytest.mark.parametrize(

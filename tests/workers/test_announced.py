@@ -20,7 +20,6 @@ from tests.waiting import eventually
 from tests.workers.conftest import Pool
 from workers.announced import MOST, TRUSTED_SECONDS, Announced
 from workers.queues import ServedQueues
-from workers.service import PoolService
 
 pytestmark = pytest.mark.prefect
 
@@ -119,8 +118,8 @@ async def test_an_idle_worker_asks_for_no_more_than_the_run_it_was_told_of(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment = await pool.deploy("tiny")
-    async with pool.worker() as worker:
-        asked = _count_looks(worker, monkeypatch)
+    async with pool.worker():
+        asked = _count_looks(monkeypatch)
         taken = 0
 
         async def one_is_taken_by_its_id() -> bool:
@@ -133,7 +132,7 @@ async def test_an_idle_worker_asks_for_no_more_than_the_run_it_was_told_of(
         await eventually(one_is_taken_by_its_id)
 
 
-def _count_looks(worker: PoolService, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def _count_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many runs each look by ids gave, of those that gave some."""
     asked: list[int] = []
     due: Callable[..., Any] = Announced.due
