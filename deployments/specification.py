@@ -149,7 +149,8 @@ def read(path: Path | None = None) -> Specification:
         raise SpecificationRefused(f"{path} is not YAML.") from reason
     except ValidationError as reason:
         first = reason.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        top, *further = first["loc"] or ("",)
+        where = ".".join(str(part) for part in (_IN_THE_FILE.get(top, top), *further))
         raise SpecificationRefused(f"{path} is refused at {where}: {first['msg']}.") from reason
 
 
@@ -158,6 +159,9 @@ def _specification(content: object) -> Specification:
     definitions = _mapping(top.get("definitions"))
     given = {"pool": definitions.get("work_pool"), "deployments": top.get("deployments")}
     return Specification.model_validate(given | {"sources": definitions.get("ingests") or ()})
+
+
+_IN_THE_FILE: dict[int | str, str] = {"pool": "definitions.work_pool", "sources": "definitions.ingests"}
 
 
 def _mapping(content: object) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def server_environment(settings: Settings, port: int, ui_url: str) -> dict[str, 
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_ENABLED": "false",
-        # One transaction for each event of each task otherwise: a third of what the server has to do for a short job.
+        # One transaction for each event of each task otherwise: a quarter of what the server has to do for a short job.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",

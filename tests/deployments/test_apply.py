@@ -171,9 +171,9 @@ def test_what_we_do_not_know_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", r"refused at pool: "),
-        (b"- 1", r"refused at pool: "),
-        (b"definitions: 3\ndeployments: []", r"refused at pool: "),
+        (b"", r"refused at definitions\.work_pool: "),
+        (b"- 1", r"refused at definitions\.work_pool: "),
+        (b"definitions: 3\ndeployments: []", r"refused at definitions\.work_pool: "),
         (b"a: [", "is not YAML"),
         (b"\xff\xfe\xff", "is not YAML"),
     ],

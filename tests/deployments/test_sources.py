@@ -117,7 +117,7 @@ def file_with(folder: Path, *sources: dict[str, Any]) -> Path:
 
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     same = {"name": "a", "url": "s3://calls"}
-    with pytest.raises(SpecificationRefused, match="two ingests have the same name"):
+    with pytest.raises(SpecificationRefused, match=r"definitions\.ingests: .*two ingests have the same name"):
         read(file_with(tmp_path, same, same))
 
 
