@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audio.samples import SAMPLE_RATE as SAMPLE_RATE
 from audio.samples import Samples as Samples
+from providers.role import Availability as Availability
+from providers.role import never
 from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition, Segment
@@ -44,15 +46,6 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Availability:
-    """Whether a provider can work here; if not, why, and how to mend it."""
-
-    available: bool
-    reason: str | None = None
-    mend: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A model that may be asked for by ``name``. ``languages`` are ISO 639 codes."""
 
@@ -78,10 +71,6 @@ class RecognitionOptions:
     parameters: Parameters = field(default_factory=Parameters)
 
 
-def _never() -> bool:
-    return False
-
-
 def _unheard(position: float, segment: Segment) -> None:
     return None
 
@@ -91,7 +80,7 @@ class Watch:
     """The caller's ear while a recognition runs: ``cancelled`` is asked between segments; ``heard`` is told each
     new segment and how many seconds of the piece are done."""
 
-    cancelled: Callable[[], bool] = _never
+    cancelled: Callable[[], bool] = never
     heard: Callable[[float, Segment], None] = _unheard
 
 
@@ -152,6 +141,10 @@ class Recogniser(ABC):
     @abstractmethod
     def models(self) -> tuple[ModelInfo, ...]:
         """The models that may be asked for."""
+
+    def languages(self, model: str) -> tuple[str, ...]:
+        """ISO 639 codes of what this model recognises."""
+        return self.capabilities.languages
 
     @abstractmethod
     def availability(self) -> Availability:

@@ -68,7 +68,7 @@ class FasterWhisper(Recogniser):
         given = _own(options)
         if given.prefix and options.hotwords:
             raise UnsupportedOption("hotwords: the engine ignores them when parameters.prefix is set.", "hotwords")
-        if given.multilingual and (options.language or len(self._languages(options.model)) == 1):
+        if given.multilingual and (options.language or len(self.languages(options.model)) == 1):
             raise UnsupportedOption(
                 "parameters.multilingual: it detects the language of every window, so leave the language on auto and "
                 "choose a multilingual model.",
@@ -132,7 +132,7 @@ class FasterWhisper(Recogniser):
 
     def _check_model(self, model: str, request: TranscribeRequest) -> None:
         self._weights.check(model)
-        languages = self._languages(model)
+        languages = self.languages(model)
         if request.language not in ("auto", *languages):
             raise UnsupportedOption(
                 f"language: the model {model} does not know the language {request.language!r}.", "language"
@@ -144,7 +144,8 @@ class FasterWhisper(Recogniser):
                 "task",
             )
 
-    def _languages(self, model: str) -> tuple[str, ...]:
+    def languages(self, model: str) -> tuple[str, ...]:
+        """Those of the catalog, or of the vocabulary of a model that somebody put into the folder."""
         entry = self._weights.entry(model)
         return entry.languages if entry else languages_of(self._weights.path(model))
 
@@ -167,7 +168,7 @@ class FasterWhisper(Recogniser):
 
     def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
         audio = np.ascontiguousarray(samples, dtype=np.float32)
-        languages = self._languages(options.model)
+        languages = self.languages(options.model)
         language = languages[0] if len(languages) == 1 else options.language
         if not may_be_speech(audio):
             return Recognition((), language)

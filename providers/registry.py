@@ -1,36 +1,54 @@
-"""Who can recognise: found by name, checked against the request and the data policy, described for clients.
+"""Who can recognise, diarize, align and punctuate: found by name, checked against the request and the data policy,
+described for clients.
 
-Built-in providers and those of other packages come through one door: entry points of the group
-``world_of_asr.providers``, each naming a class that is made with a `ProviderContext`.
+Built-in providers and those of other packages come through one door (providers/roster.py).
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from engine.engine import Engine
+from providers.aligner import Aligner
 from providers.base import Availability, Recogniser, RecognitionOptions
 from providers.context import ProviderContext as ProviderContext
-from speech.errors import PolicyRefused, ProviderUnavailable, SpeechError, UnknownProvider
-from speech.options import TranscribeRequest
+from providers.diarizer import Diarizer
+from providers.punctuator import Punctuator
+from providers.roster import Maker, Roster
+from providers.step_choice import StepChoice, Wish
+from speech.errors import PolicyRefused, ProviderUnavailable, SpeechError
+from speech.options import DiarizationOptions, StepOptions, TranscribeRequest
 from speech.settings import Settings
 from weights.store import WeightStore
 
 GROUP = "world_of_asr.providers"
 BUILT_IN = (EntryPoint("faster_whisper", "providers.faster_whisper:FasterWhisper", GROUP),)
+DIARIZERS = "world_of_asr.diarizers"
+BUILT_IN_DIARIZERS: tuple[EntryPoint, ...] = ()
+ALIGNERS = "world_of_asr.aligners"
+BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = ()
+PUNCTUATORS = "world_of_asr.punctuators"
+BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = ()
+"""Built-in providers of each role; the first that can is taken where a request names none."""
 
-Maker = Callable[[ProviderContext], Recogniser]
-"""What makes a provider: its class, mostly."""
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Providers of steps beside the installed ones, by name."""
+
+    diarizers: Mapping[str, Maker[Diarizer]] = field(default_factory=dict)
+    aligners: Mapping[str, Maker[Aligner]] = field(default_factory=dict)
+    punctuators: Mapping[str, Maker[Punctuator]] = field(default_factory=dict)
 
 
 class Registry:
     """The providers of one process, each made when it is first asked for; for many threads at once.
 
-    ``extra`` are providers beside the installed ones, by name: for tests and for programs that embed the product.
+    ``extra`` are recognisers beside the installed ones, by name, and ``steps`` providers of the other roles: for tests
+    and for programs that embed the product.
     """
 
     def __init__(
@@ -39,64 +57,99 @@ class Registry:
         weights: WeightStore,
         engine: Engine,
         *,
-        extra: Mapping[str, Maker] | None = None,
+        extra: Mapping[str, Maker[Recogniser]] | None = None,
+        steps: Extra | None = None,
     ) -> None:
-        self._context = ProviderContext(settings, weights, engine)
-        self._makers = {point.name: point.load for point in _points(entry_points(group=GROUP))}
-        self._extra = dict(extra or {})
-        self._made: dict[str, Recogniser] = {}
-        self._making = threading.RLock()
+        context = ProviderContext(settings, weights, engine)
+        more = steps or Extra()
+        self._context = context
+        self._recognisers = Roster(GROUP, BUILT_IN, context, "provider", extra)
+        self.diarizers = StepChoice(
+            Roster(DIARIZERS, BUILT_IN_DIARIZERS, context, "diarization.provider", more.diarizers)
+        )
+        self.aligners = StepChoice(Roster(ALIGNERS, BUILT_IN_ALIGNERS, context, "alignment.provider", more.aligners))
+        self.punctuators = StepChoice(
+            Roster(PUNCTUATORS, BUILT_IN_PUNCTUATORS, context, "punctuation.provider", more.punctuators)
+        )
 
     def names(self) -> tuple[str, ...]:
-        """The providers that may be asked for, sorted."""
-        return tuple(sorted({*self._makers, *self._extra}))
+        """The recognisers that may be asked for, sorted."""
+        return tuple(sorted(self._recognisers.names()))
 
     def get(self, name: str) -> Recogniser:
-        """The provider of that name.
+        """The recogniser of that name.
 
         Raises:
             UnknownProvider: when there is none.
             ProviderUnavailable: when its code cannot be loaded here.
 
         """
-        with self._making:
-            if name not in self._made:
-                self._made[name] = self._make(name)
-            return self._made[name]
+        return self._recognisers.get(name)
 
     def check(self, request: TranscribeRequest) -> RecognitionOptions:
-        """The request as options of its provider; refuses, before any work, what cannot or may not be done.
+        """The request as options of its recogniser; refuses, before any work, what cannot or may not be done.
 
         Raises:
-            UnknownProvider: naming the field ``provider``.
-            PolicyRefused: when audio must stay here and the provider would send it away.
-            UnsupportedOption, ModelNotFound: naming the field.
-            ProviderUnavailable: when the provider's code cannot be loaded here.
+            UnknownProvider: naming the field ``provider``, or that of a step.
+            PolicyRefused: when audio or text must stay here and the provider would send it away.
+            UnsupportedOption, ModelNotFound: naming the field; also when nobody here can do a step that is asked for.
+            ProviderUnavailable: when the recogniser's code cannot be loaded here.
 
         """
-        provider = self.get(request.provider)
-        local_only = "local_only" in (request.data_policy, self._context.settings.data_policy)
-        if local_only and not provider.capabilities.local:
+        recogniser = self.get(request.provider)
+        if self._local_only(request) and not recogniser.capabilities.local:
             raise PolicyRefused(
-                f"provider: {provider.name} sends audio to a cloud, and the data policy is local_only.", "provider"
+                f"provider: {recogniser.name} sends audio to a cloud, and the data policy is local_only.", "provider"
             )
-        return provider.check(request)
+        options = recogniser.check(request)
+        spoken = (options.language,) if options.language else recogniser.languages(options.model)
+        for chosen in (self.diarizer, self.aligner, self.punctuator):
+            chosen(request, spoken)
+        return options
+
+    def diarizer(self, request: TranscribeRequest, spoken: Collection[str]) -> Diarizer | None:
+        """Who says who speaks; None when nobody is asked. ``spoken`` are the languages that may be.
+
+        Raises:
+            UnknownProvider, UnsupportedOption, PolicyRefused: as `check`.
+
+        """
+        asked = request.diarization
+        return self.diarizers.choose(self._wish("diarization", asked, request, spoken)) if asked.enabled else None
+
+    def aligner(self, request: TranscribeRequest, spoken: Collection[str]) -> Aligner | None:
+        """Who aligns, likewise."""
+        asked = request.alignment
+        return self.aligners.choose(self._wish("alignment", asked, request, spoken)) if asked.enabled else None
+
+    def punctuator(self, request: TranscribeRequest, spoken: Collection[str]) -> Punctuator | None:
+        """Who punctuates, likewise."""
+        asked = request.punctuation
+        return self.punctuators.choose(self._wish("punctuation", asked, request, spoken)) if asked.enabled else None
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every provider as plain data, for clients and people: what it can do, and whether it can do it here."""
+        """Every recogniser as plain data, for clients and people: what it can do, and whether it can do it here."""
         return [self._described(name) for name in self.names()]
 
-    def _make(self, name: str) -> Recogniser:
-        if name not in self._makers and name not in self._extra:
-            raise UnknownProvider(f"There is no provider {name!r}: there are {', '.join(self.names())}.", "provider")
-        try:
-            maker = self._extra[name] if name in self._extra else self._makers[name]()
-        except (ImportError, AttributeError) as error:
-            raise ProviderUnavailable(f"The provider {name} cannot be loaded: {error}.", name) from error
-        made: Recogniser = maker(self._context)
-        if made.name != name:
-            raise ValueError(f"The provider registered as {name!r} calls itself {made.name!r}.")
-        return made
+    def describe_steps(self) -> dict[str, list[dict[str, Any]]]:
+        """The providers of the other roles, likewise, by the part of a request that asks for them."""
+        return {
+            "diarization": self.diarizers.describe(),
+            "alignment": self.aligners.describe(),
+            "punctuation": self.punctuators.describe(),
+        }
+
+    def _local_only(self, request: TranscribeRequest) -> bool:
+        return "local_only" in (request.data_policy, self._context.settings.data_policy)
+
+    def _wish(
+        self,
+        part: str,
+        asked: DiarizationOptions | StepOptions,
+        request: TranscribeRequest,
+        spoken: Collection[str],
+    ) -> Wish:
+        return Wish(part, asked.provider, tuple(spoken), self._local_only(request))
 
     def _described(self, name: str) -> dict[str, Any]:
         try:
@@ -116,18 +169,6 @@ class Registry:
             "models": models,
             **asdict(provider.availability()),
         }
-
-
-def _points(installed: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """Built-in and installed entry points; a name that two packages give is nobody's, so it is refused."""
-    points = list(BUILT_IN)
-    for point in installed:
-        same = next((known for known in points if known.name == point.name), None)
-        if same is None:
-            points.append(point)
-        elif same.value != point.value:
-            raise ValueError(f"Two providers are called {point.name!r}: {same.value} and {point.value}.")
-    return points
 
 
 def _broken(name: str, error: ProviderUnavailable) -> dict[str, Any]:

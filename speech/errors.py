@@ -3,7 +3,8 @@
 ::
 
     SpeechError
-    ├─ InvalidAudio · FileTooLarge · StorageFull · DownloadFailed · UrlNotFound · SourceChanged · UrlRefused
+    ├─ InvalidAudio · TextMismatch · FileTooLarge · StorageFull
+    ├─ DownloadFailed · UrlNotFound · SourceChanged · UrlRefused
     ├─ UnknownProvider · UnsupportedOption · PolicyRefused · PlaceRefused
     ├─ ModelNotFound · ModelUnavailable
     ├─ JobCancelled · JobTimedOut · UnexpectedError · AttemptSuperseded
@@ -38,6 +39,12 @@ class InvalidAudio(SpeechError):
     """The bytes hold no audio that can be decoded within the limits."""
 
     code = "invalid_audio"
+
+
+class TextMismatch(SpeechError):
+    """The text that was given is not what is spoken in the recording."""
+
+    code = "text_mismatch"
 
 
 class FileTooLarge(SpeechError):

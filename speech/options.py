@@ -59,7 +59,8 @@ class VadOptions(OptionsModel):
 class DiarizationOptions(OptionsModel):
     """Who spoke."""
 
-    enabled: bool = False
+    enabled: bool = Field(False, description="Say who speaks each word.")
+    provider: ProviderName | None = Field(None, description="Who diarizes; null is the first that can.")
     num_speakers: int | None = Field(None, ge=1, le=64)
     min_speakers: int | None = Field(None, ge=1, le=64)
     max_speakers: int | None = Field(None, ge=1, le=64)
@@ -70,7 +71,7 @@ class StepOptions(OptionsModel):
     """A step of its own provider: alignment, punctuation."""
 
     enabled: bool = False
-    provider: ProviderName | None = None
+    provider: ProviderName | None = Field(None, description="Who does it; null is the first that can.")
 
 
 class SubtitleOptions(OptionsModel):

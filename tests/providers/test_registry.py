@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from providers import registry as module
+from providers import registry as registry_module
+from providers import roster as module
 from providers.base import Availability, Capabilities, Recogniser
 from providers.context import ProviderContext
 from providers.fake import Fake, Script
@@ -143,7 +144,7 @@ def test_providers_of_other_packages_come_through_the_same_door(
     context: ProviderContext, installed: list[EntryPoint]
 ) -> None:
     installed.append(EntryPoint("fake", "providers.fake:Fake", GROUP))
-    installed.append(module.BUILT_IN[0])  # the product's own metadata may list it too
+    installed.append(registry_module.BUILT_IN[0])  # the product's own metadata may list it too
     registry = _registry(context)
     assert registry.names() == ("fake", "faster_whisper")
     assert isinstance(registry.get("fake"), Fake)

@@ -1,0 +1,120 @@
+"""Providers of steps that do what can be told in advance: for tests and demonstrations, never offered by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from audio.samples import SAMPLE_RATE, Samples
+from audio.spool import Spool
+from providers.aligner import Aligner, Timing
+from providers.context import ProviderContext
+from providers.diarizer import Diarizer, SpeakerBounds
+from providers.punctuator import Punctuator
+from providers.role import Availability, StepCapabilities, StepWatch
+from speech.diarization import Diarization, Turn, Voice, labelled
+from speech.errors import JobCancelled
+
+TURN_SECONDS = 2.0
+LOCAL = StepCapabilities(local=True)
+
+
+class FakeDiarizer(Diarizer):
+    """Two speakers, or as many as are asked for, take turns of two seconds."""
+
+    name: ClassVar[str] = "fake_diarizer"
+    title: ClassVar[str] = "Scripted diarizer"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, context: ProviderContext | None = None) -> None:
+        self.diarizations = 0
+
+    @property
+    def abilities(self) -> StepCapabilities:
+        """Everything."""
+        return LOCAL
+
+    def availability(self) -> Availability:
+        """Always."""
+        return Availability(True)
+
+    def digest(self) -> str:
+        """Never the digest of anything real."""
+        return "sha256:" + "d" * 64
+
+    def _diarize(self, spool: Spool, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
+        self.diarizations += 1
+        count = bounds.exactly or bounds.most or bounds.least or 2
+        turns: list[Turn] = []
+        while len(turns) * TURN_SECONDS < spool.duration:
+            if watch.cancelled():
+                raise JobCancelled("The job was cancelled while its speakers were told apart.")
+            start = len(turns) * TURN_SECONDS
+            turns.append(Turn(start, min(start + TURN_SECONDS, spool.duration), str(len(turns) % count)))
+            watch.advanced(turns[-1].end / spool.duration)
+        voices = [
+            Voice(speaker, tuple(float(index == number) for index in range(count)), TURN_SECONDS)
+            for number, speaker in enumerate(sorted({turn.speaker for turn in turns}))
+        ]
+        return labelled(turns, voices)
+
+
+class FakeAligner(Aligner):
+    """Words in equal parts of the audio."""
+
+    name: ClassVar[str] = "fake_aligner"
+    title: ClassVar[str] = "Scripted aligner"
+    version: ClassVar[str] = "1"
+    longest: ClassVar[float] = 30.0
+
+    def __init__(self, context: ProviderContext | None = None) -> None:
+        self.alignments = 0
+
+    @property
+    def abilities(self) -> StepCapabilities:
+        """English and German."""
+        return StepCapabilities(local=True, languages=("de", "en"))
+
+    def availability(self) -> Availability:
+        """Always."""
+        return Availability(True)
+
+    def digest(self) -> str:
+        """Never the digest of anything real."""
+        return "sha256:" + "a" * 64
+
+    def _align(self, samples: Samples, words: Sequence[str], language: str, watch: StepWatch) -> tuple[Timing, ...]:
+        self.alignments += 1
+        each = samples.size / SAMPLE_RATE / len(words)
+        return tuple(Timing(number * each, (number + 1) * each, 0.5) for number in range(len(words)))
+
+
+class FakePunctuator(Punctuator):
+    """A capital at the beginning and a full stop at the end."""
+
+    name: ClassVar[str] = "fake_punctuator"
+    title: ClassVar[str] = "Scripted punctuator"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, context: ProviderContext | None = None) -> None:
+        self.punctuations = 0
+
+    @property
+    def abilities(self) -> StepCapabilities:
+        """English and German."""
+        return StepCapabilities(local=True, languages=("de", "en"))
+
+    def availability(self) -> Availability:
+        """Always."""
+        return Availability(True)
+
+    def digest(self) -> str:
+        """Never the digest of anything real."""
+        return "sha256:" + "b" * 64
+
+    def _punctuate(self, words: Sequence[str], language: str, watch: StepWatch) -> tuple[str, ...]:
+        self.punctuations += 1
+        written = list(words)
+        written[0] = written[0][:1].upper() + written[0][1:]
+        written[-1] = written[-1].rstrip(".") + "."
+        return tuple(written)
