@@ -48,13 +48,13 @@ def choose(
 
     ``running`` says how many runs of each owner are at work here; within a queue, the owner with the fewest goes
     next, of equals the one whom ``served`` names the longest ago, or not at all. ``leave`` says whether another worker
-    should have the first try at a run, ``admit`` whether limits allow a job; it counts those that it admits. Runs of no
-    job are taken as they come.
+    should have the first try at a run; until that is over the run keeps its room from less urgent queues. ``admit``
+    says whether limits allow a job; it counts those that it admits. Runs of no job are taken as they come.
     """
     choice, at_work, last = Choice(), Counter(running), served or {}
     for _, queue in groupby(due, key=lambda run: run.work_queue_name):
-        waiting = list(queue)
-        while waiting and len(choice.ordinary) < room.ordinary:
+        waiting, here = list(queue), room.ordinary - choice.left_to_others
+        while waiting and len(choice.ordinary) < here:
             run = min(waiting, key=lambda run: (at_work[owner := _owner(run, jobs)], last.get(owner, 0.0)))
             waiting.remove(run)
             job = jobs.get(job_id_of(run) or "")

@@ -52,6 +52,16 @@ def test_what_another_worker_is_warm_for_is_left_to_it() -> None:
     assert (named(choice.ordinary), choice.left_to_others) == (["b"], 1)
 
 
+def test_what_is_left_to_another_worker_keeps_its_room_from_less_urgent_runs() -> None:
+    due = [run("urgent", "express"), run("near", "express"), run("low", "low"), run("lower", "low")]
+    jobs = {"urgent": job("urgent", model="far"), **{name: job(name) for name in ("near", "low", "lower")}}
+
+    def chosen(room: int) -> list[str]:
+        return named(choose(due, jobs, Room(room), running={}, leave=lambda run, job: job.model == "far").ordinary)
+
+    assert [chosen(room) for room in (1, 2, 3)] == [["near"], ["near"], ["near", "low"]]
+
+
 def test_runs_of_no_job_are_taken_as_they_come() -> None:
     assert len(choose([run(""), run("gone")], {}, Room(2), running={}).ordinary) == 2
 
