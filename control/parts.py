@@ -12,10 +12,11 @@ import structlog
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from control.outbox import is_final
 from control.reading import RunReader
-from orchestration.runs import ENDED, cancel, hasten
+from orchestration.runs import ENDED, cancel, hasten, place_of
 from speech.pools import Routing
 from storage.parts import WatchedPart
 from storage.store import Store
@@ -43,8 +44,10 @@ class PartDesk:
 
         """
         watched = await self.store.parts.watched()
-        wanted = {UUID(part.flow_run_id) for part in watched if part.flow_run_id is not None and not part.ended}
-        runs = {run.id: run for run in await self.reader.by_ids(wanted)}
+        of_parts = {UUID(part.flow_run_id) for part in watched if part.flow_run_id is not None and not part.ended}
+        without = [part for part in watched if part.flow_run_id is None and not part.ended]
+        own = {UUID(part.job_flow_run_id) for part in without if part.job_flow_run_id is not None}
+        runs = {run.id: run for run in await self.reader.by_ids(of_parts | own)}
         for _, parts in groupby(watched, key=lambda part: (part.job_id, part.file_id)):
             await self._see_to(list(parts), runs)
 
@@ -57,8 +60,10 @@ class PartDesk:
         if part.ended:
             return True
         run_id = None if part.flow_run_id is None else UUID(part.flow_run_id)
-        if part.wanted and run_id is None and await self._make_run(part):
-            return False
+        if part.wanted and run_id is None:
+            own = None if part.job_flow_run_id is None else runs.get(UUID(part.job_flow_run_id))
+            if await self._make_run(part, own):
+                return False
         run = runs.get(run_id) if run_id is not None else None
         at_work = run is not None and run.state is not None and run.state.type not in ENDED
         if part.wanted and at_work:
@@ -75,8 +80,13 @@ class PartDesk:
             return True
         return await hasten(self.client, UUID(part.job_flow_run_id))
 
-    async def _make_run(self, part: WatchedPart) -> bool:
-        """Make the part's run; False when Prefect will never have it, which must keep no other part waiting."""
+    async def _make_run(self, part: WatchedPart, own: FlowRun | None) -> bool:
+        """Make the part's run, in its job's place in the queue: ``own`` is the job's run.
+
+        Returns:
+            False when Prefect will never have it, which must keep no other part waiting.
+
+        """
         name = self.routing.deployment_in(self.routing.pool_of(part.provider, part.model), self.deployment)
         try:
             if name not in self._deployment_ids:
@@ -92,6 +102,7 @@ class PartDesk:
                 idempotency_key=f"{part.job_id}:{part.submission}:{part.attempt}:{part.file_id}:{part.part}",
                 work_queue_name=str(part.priority),
                 name=f"{part.job_id}-part-{part.part + 1}",
+                state=Scheduled(scheduled_time=None if own is None else place_of(own)),
             )
         except ObjectNotFound:
             self._deployment_ids.clear()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
 
@@ -43,6 +44,28 @@ async def waiting(client: PrefectClient, pool: str, run_ids: Sequence[UUID], que
     found = [FlowRun.model_validate(entry) for entry in response.json()]
     due = [run for run in found if run.next_scheduled_start_time is None or run.next_scheduled_start_time <= now()]
     return sorted(due, key=lambda run: order[run.id])
+
+
+async def begun_and_due(client: PrefectClient, pool: str, queues: Sequence[str], limit: int) -> list[FlowRun]:
+    """Runs in these queues of the pool that had begun, waited for their time and are due again, the oldest first.
+
+    To Prefect's own queue they are as new as the end of their wait.
+    """
+    response = await client.request(
+        "POST",
+        "/flow_runs/filter",
+        json={
+            "flow_runs": {
+                "state": {"name": {"any_": ["AwaitingRetry"]}},
+                "next_scheduled_start_time": {"before_": now().isoformat()},
+            },
+            "work_pools": {"name": {"any_": [pool]}},
+            "work_pool_queues": {"name": {"any_": list(queues)}},
+            "sort": FlowRunSort.EXPECTED_START_TIME_ASC.value,
+            "limit": limit,
+        },
+    )
+    return [FlowRun.model_validate(entry) for entry in response.json()]
 
 
 async def claim(client: PrefectClient, run: FlowRun) -> State | None:
@@ -108,7 +131,8 @@ async def requeue(
 
 
 async def hasten(client: PrefectClient, run_id: UUID) -> bool:
-    """Make a run due that waits for its time; False when it is at work, and will perhaps wait after that."""
+    """Make a run due that waits for its time, where it was in the queue; False when it is at work, and will perhaps
+    wait after that."""
     try:
         run = await client.read_flow_run(run_id)
         if run.state is None or run.state.type in ENDED:
@@ -118,11 +142,16 @@ async def hasten(client: PrefectClient, run_id: UUID) -> bool:
         due_at = run.state.state_details.scheduled_time
         if due_at is None or due_at <= now():
             return True
-        state: State = AwaitingRetry(message="What it waited for is there.", scheduled_time=now())
+        state: State = AwaitingRetry(message="What it waited for is there.", scheduled_time=place_of(run))
         answer = await client.set_flow_run_state(run_id, state)
     except ObjectNotFound:
         return True
     return answer.status is SetStateStatus.ACCEPT
+
+
+def place_of(run: FlowRun) -> datetime:
+    """When a run was due first. Prefect's queues are in the order of times: who was there before goes first again."""
+    return run.expected_start_time or now()
 
 
 async def _put_back(client: PrefectClient, run_id: UUID, seen: StateType | None, state: State) -> None:
@@ -139,9 +168,9 @@ async def _put_back(client: PrefectClient, run_id: UUID, seen: StateType | None,
 
 
 def _scheduled(run: FlowRun, reason: str, after: float | None, *, begun: bool) -> State:
-    """Prefect's queues are in the order of these times: who was at work goes before those who came later."""
+    """Who waits for its time finds its place again then, see `begun_and_due`."""
     if after is None:
-        return Scheduled(message=reason, scheduled_time=run.expected_start_time or now())
+        return Scheduled(message=reason, scheduled_time=place_of(run))
     later = now() + timedelta(seconds=after)
     return (AwaitingRetry if begun else Scheduled)(message=reason, scheduled_time=later)
 

@@ -152,6 +152,13 @@ class Parts:
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(parts).where(chosen).values(settled_at=now()))
 
+    async def open_runs(self) -> list[str]:
+        """The flow runs of parts that their jobs wait for; there are no more than devices were idle."""
+        query = select(parts.c.flow_run_id).join(jobs, jobs.c.job_id == parts.c.job_id)
+        async with self._database.reading() as connection:
+            found = await connection.execute(query.where(_open(), _wanted(), parts.c.flow_run_id.is_not(None)))
+            return list(found.scalars())
+
     async def watched(self) -> list[WatchedPart]:
         """All parts of files that control has still to see to, the oldest first; ended ones among them.
 

@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 
 from orchestration.runs import waiting
-from speech.clock import now
+from workers.backlog import in_order
 
 TRUSTED_SECONDS = 4.0
 """How long ago all that was due may have been taken: a worker looks more often than that."""
@@ -53,8 +53,7 @@ class Announced:
         if not heard or len(heard) > limit or not queues or not self._is_empty():
             return None
         found = await waiting(self.client, self.pool, sorted(heard), queues)
-        place = {queue: number for number, queue in enumerate(queues)}
-        found.sort(key=lambda run: (place[run.work_queue_name or ""], run.expected_start_time or now()))
+        found = in_order(found, queues)
         return found if len(found) == len(heard) else None
 
     def _is_empty(self) -> bool:

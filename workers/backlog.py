@@ -1,11 +1,13 @@
 """A long queue: whose turn it is among more runs than Prefect gives at once.
 
 Prefect gives the runs that have waited longest. When somebody has a thousand jobs in the queue, those of others are not
-among them; our own rows know the first jobs of each owner.
+among them; our own rows know the first jobs of each owner, and the parts that long jobs wait for. A run that had begun,
+and waited for its time, is among the last of Prefect's queue, but was among the first.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +15,7 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 
-from orchestration.runs import waiting
+from orchestration.runs import begun_and_due, place_of, waiting
 from storage.due import DueJobs
 from storage.store import Store
 
@@ -31,13 +33,25 @@ class Backlog:
     by_model: bool = False
 
     async def completed(self, due: Sequence[FlowRun], count: int, queues: Sequence[str]) -> list[FlowRun]:
-        """The runs that are ``due``, and the first ``count`` of each owner that they lack; the most urgent queue first.
+        """The runs that are ``due``, and what they lack of the first ``count`` of each owner, of parts, and of runs
+        that had begun; in the order of `in_order`.
 
         ``queues`` are those that are served, the most urgent first.
         """
-        first = await DueJobs(self.store.database).first_of_each(count, LOOKED_AT, by_model=self.by_model)
         present = {str(run.id) for run in due}
-        lacking = [UUID(run_id) for run_id in first if run_id not in present]
-        runs = [*due, *(await waiting(self.client, self.pool, lacking, queues) if lacking else [])]
-        place = {queue: number for number, queue in enumerate(queues)}
-        return sorted(runs, key=lambda run: place.get(run.work_queue_name or "", len(place)))
+        begun, first, parts = await asyncio.gather(
+            begun_and_due(self.client, self.pool, queues, LOOKED_AT),
+            DueJobs(self.store.database).first_of_each(count, LOOKED_AT, by_model=self.by_model),
+            self.store.parts.open_runs(),
+        )
+        present |= {str(run.id) for run in begun}
+        lacking = [UUID(run_id) for run_id in dict.fromkeys([*first, *parts]) if run_id not in present]
+        more = await waiting(self.client, self.pool, lacking, queues) if lacking else []
+        known = {run.id: run for run in (*due, *begun, *more)}
+        return in_order(list(known.values()), queues)
+
+
+def in_order(runs: Sequence[FlowRun], queues: Sequence[str]) -> list[FlowRun]:
+    """The most urgent queue first, and in each who was due first, whatever it has waited for since."""
+    place = {queue: number for number, queue in enumerate(queues)}
+    return sorted(runs, key=lambda run: (place.get(run.work_queue_name or "", len(place)), place_of(run)))

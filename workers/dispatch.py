@@ -16,14 +16,14 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 from orchestration.beside import end
 from orchestration.outages import Outage
-from orchestration.runs import claim, job_id_of, requeue, sign, still_waits
+from orchestration.runs import claim, job_id_of, place_of, requeue, sign, still_waits
 from speech.clock import now
 from speech.limits import AtWork, Limits
 from storage.due import DueJob, DueJobs
 from storage.store import Store
 from workers.affinity import MOMENT_SECONDS, Affinity
 from workers.announced import Announced
-from workers.backlog import Backlog
+from workers.backlog import Backlog, in_order
 from workers.choice import Choice, Room, choose
 from workers.conclusion import Conclusion
 from workers.flows import Entrypoints, FlowUnknown
@@ -128,6 +128,7 @@ class Dispatcher:
             looked_at, full = time.monotonic(), len(due) >= limit
             if full and self.backlog is not None:
                 due = await self.backlog.completed(due, room.ordinary, self.queues())
+            due = in_order(due, self.queues())
             look = await self._chosen(due, room, looked_at, full=full)
             if len(look.choice.ordinary) >= room.ordinary or not full or limit >= MOST_LOOKED_AT:
                 return look
@@ -217,8 +218,10 @@ class Dispatcher:
         """Whether another worker should have the first try, as long as the run has not waited for its moment."""
         if self.affinity is None or not self.affinity.better_elsewhere(job.model):
             return False
-        due_at = run.next_scheduled_start_time or run.expected_start_time
-        return due_at is not None and (now() - due_at).total_seconds() < MOMENT_SECONDS
+        due_at = run.next_scheduled_start_time or place_of(run)
+        # What goes back to its place in the queue, or is made there, has been due for longer than it has waited.
+        since = due_at if run.state is None else max(due_at, run.state.timestamp)
+        return (now() - since).total_seconds() < MOMENT_SECONDS
 
     async def _start(self, run: FlowRun, places: Places | None, look: Look) -> bool:
         if places is None or not places.reserve(run.id):

@@ -76,6 +76,23 @@ async def test_each_part_gets_one_run_and_the_job_goes_on_when_all_have_ended(in
     assert await installation.store.parts.watched() == []
 
 
+async def test_parts_and_the_run_that_waited_for_them_have_the_place_of_their_job_in_the_queue(
+    installation: Installation,
+) -> None:
+    job, own, _ = await shared_out(installation)
+    place = (await installation.client.read_flow_run(own)).expected_start_time
+    office = desk(installation)
+    await office.attend()
+    runs = [run for run in await installation.runs() if run.parameters.get("part") is not None]
+    assert [run.next_scheduled_start_time for run in runs] == [place, place]
+    (file,) = job.files
+    for part in range(2):
+        await installation.store.parts.end(job.job_id, file.file_id, part)
+    await office.attend()
+    woken = await installation.client.read_flow_run(own)
+    assert (woken.state_name, woken.next_scheduled_start_time) == ("AwaitingRetry", place)
+
+
 async def test_parts_whose_runs_are_lost_keep_nobody_waiting(installation: Installation) -> None:
     _, own, _ = await shared_out(installation)
     office = desk(installation)

@@ -7,12 +7,14 @@ from uuid import UUID
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
+from prefect.states import AwaitingRetry, Pending, Running
 
 from speech.clock import now
 from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
 from storage.due import DueJobs
 from storage.errors import LimitReached
+from storage.parts import Part
 from storage.projection import Projection
 from storage.store import Store
 from storage.tables import owners
@@ -20,6 +22,7 @@ from storage.upserts import insert_or_ignore
 from tests.waiting import eventually
 from tests.workers.conftest import Pool
 from workers.backlog import Backlog
+from workers.dispatch import LOOKED_AT
 
 pytestmark = pytest.mark.prefect
 MANY = 30
@@ -63,8 +66,51 @@ async def test_the_first_of_each_owner_and_urgency_and_those_that_are_due(pool: 
     assert by_model == [str(run.id) for run in (urgent, a[0], b, other)]
     backlog = Backlog(pool.client, pool.store, pool.settings.work_pool)
     completed = await backlog.completed([a[0], a[1]], 1, ("express", "normal", "low"))
-    assert [run.name for run in completed] == [run.name for run in (a[0], a[1], urgent, b)]
+    assert [run.name for run in completed] == [run.name for run in (a[0], a[1], b, urgent)]
     assert await backlog.completed([a[0]], 1, ("low",)) == [a[0]]
+
+
+async def wait_for_its_time(pool: Pool, run: FlowRun) -> None:
+    """The run began, had to wait, and is due again."""
+    for state in (Pending(), Running(), AwaitingRetry(scheduled_time=now())):
+        await pool.client.set_flow_run_state(run.id, state, force=True)
+
+
+async def test_who_had_begun_and_waited_for_its_time_goes_before_those_who_came_later(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    patient = await submit(pool, deployment, "a", "patient")
+    later = [await submit(pool, deployment, "a", f"later-{number:02}") for number in range(LOOKED_AT + 4)]
+    await pool.store.attempts.begin(str(patient.parameters["job_id"]), 1, str(patient.id))
+    await wait_for_its_time(pool, patient)
+    async with pool.worker(worker_slots=1):
+        await pool.becomes(later[-1], "Completed")
+    assert begun(pool.folder)[0] == "patient"
+
+
+async def test_in_a_short_queue_too(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    patient, later = [await submit(pool, deployment, "a", name) for name in ("patient", "later")]
+    await wait_for_its_time(pool, patient)
+    async with pool.worker(worker_slots=1):
+        await pool.becomes(later, "Completed")
+    assert begun(pool.folder) == ["patient", "later"]
+
+
+async def test_parts_of_a_long_job_are_seen_behind_the_jobs_of_others(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    first = await submit(pool, deployment, "many", "first")
+    own = await submit(pool, deployment, "one", "own")
+    attempt = await pool.store.attempts.begin(str(own.parameters["job_id"]), 1, str(own.id))
+    (file,) = attempt.job.files
+    part = Part(attempt.job.job_id, file.file_id, 0, 1, attempt.number, 0, 1, "en", 30.0, 30.0)
+    await pool.store.parts.share_out(attempt, [part])
+    run = await pool.submit(deployment, "part", job_id=attempt.job.job_id)
+    (watched,) = await pool.store.parts.watched()
+    await pool.store.parts.sent(watched, str(run.id))
+    backlog = Backlog(pool.client, pool.store, pool.settings.work_pool)
+    assert [run.name for run in await backlog.completed([first], 1, ("normal",))] == [first.name, run.name]
+    await pool.store.parts.end(part.job_id, part.file_id, 0)
+    assert await backlog.completed([first], 1, ("normal",)) == [first]
 
 
 @pytest.mark.parametrize(
