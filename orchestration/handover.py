@@ -13,10 +13,14 @@ from prefect.exceptions import Abort
 @dataclass
 class Parting:
     """What a flow tells its worker as it lets go of its run: when to run it again, if at all; and whether it had begun
-    with its job, which otherwise waits in the queue like any other."""
+    with its job, which otherwise waits in the queue like any other.
+
+    ``wanted_back`` is what the worker tells the flow: to let go of the run.
+    """
 
     wait_seconds: float | None = None
     begun: bool = True
+    wanted_back: bool = False
 
 
 _leaving: ContextVar[Event | None] = ContextVar("woa_worker_leaving", default=None)
@@ -60,6 +64,6 @@ def announce_leaving_by(event: Event) -> None:
 
 
 def asked_to_leave() -> bool:
-    """Whether the worker that runs this flow asks for the run back; a flow that sees it calls ``let_go`` soon."""
-    event = _leaving.get()
-    return event is not None and event.is_set()
+    """Whether the worker that runs this flow asks for the run back, or for all; who sees it calls ``let_go`` soon."""
+    event, parting = _leaving.get(), _parting.get()
+    return (event is not None and event.is_set()) or (parting is not None and parting.wanted_back)

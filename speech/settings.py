@@ -137,6 +137,12 @@ class Settings(BaseSettings):
         '{"google/*": 8}.',
     )
     worker_slots: int = Field(8, ge=1, le=256, description="Jobs that one worker runs at once.")
+    long_job_seconds: float = Field(
+        600,
+        ge=0,
+        description="Seconds of recordings from which a job is long: while such are at work, one place more is there "
+        "for jobs that are not, and for express ones; 0: no job is long.",
+    )
     worker_niceness: int = Field(
         6, ge=0, le=19, description="How far a worker steps back for the other processes of its machine (nice)."
     )

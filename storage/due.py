@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
-from speech.jobs import JobStatus
+from speech.jobs import FileStatus, JobStatus
 from speech.limits import AtWork, Limits
+from speech.options import Priority
 from storage.database import Database
 from storage.demand import MODEL, PROVIDER
 from storage.errors import LimitReached
-from storage.tables import jobs
+from storage.submission import RANKS
+from storage.tables import files, job_files, jobs
 
 _ADVISORY_LOCK = 7_705_921_366_053_118  # any number, the same in every process
 AT_WORK = (str(JobStatus.PROCESSING), str(JobStatus.CANCELLING))
@@ -23,13 +25,15 @@ AT_WORK = (str(JobStatus.PROCESSING), str(JobStatus.CANCELLING))
 @dataclass(frozen=True, slots=True)
 class DueJob:
     """A job that waits. ``model`` names provider and model as the request does; ``suspect`` when a process died that
-    had it; ``begun`` when it was at work before, and counts as such."""
+    had it; ``begun`` when it was at work before, and counts as such. ``seconds`` of recordings are not done yet, as far
+    as their length is known."""
 
     job_id: str
     owner_id: str
     model: str
     suspect: bool
     begun: bool = False
+    seconds: float = 0.0
 
 
 class DueJobs:
@@ -43,12 +47,17 @@ class DueJobs:
         if not job_ids:
             return {}
         columns = (jobs.c.job_id, jobs.c.owner_id, PROVIDER, MODEL, jobs.c.suspect, _begun().label("begun"))
-        query = select(*columns).where(jobs.c.job_id.in_(list(job_ids)))
+        query = select(*columns, _seconds().label("seconds")).where(jobs.c.job_id.in_(list(job_ids)))
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
         return {
             row.job_id: DueJob(
-                row.job_id, row.owner_id, _named(row.provider, row.model), row.suspect > 0, bool(row.begun)
+                job_id=row.job_id,
+                owner_id=row.owner_id,
+                model=_named(row.provider, row.model),
+                suspect=row.suspect > 0,
+                begun=bool(row.begun),
+                seconds=row.seconds or 0.0,
             )
             for row in rows
         }
@@ -60,13 +69,23 @@ class DueJobs:
         """
         apart = (jobs.c.owner_id, jobs.c.priority_rank, *((PROVIDER, MODEL) if by_model else ()))
         place = func.row_number().over(partition_by=apart, order_by=(jobs.c.created_at, jobs.c.job_id)).label("place")
-        due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
-        queued = (jobs.c.status == str(JobStatus.QUEUED)) & jobs.c.flow_run_id.is_not(None) & due
-        waiting = select(jobs.c.flow_run_id, jobs.c.priority_rank, jobs.c.created_at, place).where(queued).subquery()
+        waiting = select(jobs.c.flow_run_id, jobs.c.priority_rank, jobs.c.created_at, place).where(_waits()).subquery()
         query = (
             select(waiting.c.flow_run_id)
             .where(waiting.c.place <= count)
             .order_by(waiting.c.priority_rank, waiting.c.place, waiting.c.created_at)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def first_light(self, long_seconds: float, limit: int) -> list[str]:
+        """The flow runs of the first queued jobs that are express or, as far as is known, not long."""
+        light = (jobs.c.priority_rank == RANKS[Priority.EXPRESS]) | (func.coalesce(_seconds(), 0.0) < long_seconds)
+        query = (
+            select(jobs.c.flow_run_id)
+            .where(_waits(), light)
+            .order_by(jobs.c.priority_rank, jobs.c.created_at, jobs.c.job_id)
             .limit(limit)
         )
         async with self._database.reading() as connection:
@@ -102,6 +121,17 @@ async def hold_room(connection: AsyncConnection, limits: Limits, job_id: str) ->
 
 def _begun() -> ColumnElement[bool]:
     return jobs.c.status.in_(AT_WORK) & jobs.c.begun_at.is_not(None)
+
+
+def _waits() -> ColumnElement[bool]:
+    due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
+    return (jobs.c.status == str(JobStatus.QUEUED)) & jobs.c.flow_run_id.is_not(None) & due
+
+
+def _seconds() -> ScalarSelect[float | None]:
+    undone = (job_files.c.job_id == jobs.c.job_id) & (job_files.c.status != str(FileStatus.COMPLETED))
+    of_files = select(func.sum(files.c.duration)).join(job_files, job_files.c.file_id == files.c.file_id)
+    return of_files.where(undone).correlate(jobs).scalar_subquery()
 
 
 def _named(provider: str, model: str | None) -> str:

@@ -31,19 +31,25 @@ class Backlog:
     store: Store
     pool: str
     by_model: bool = False
+    long_seconds: float = 0.0
 
-    async def completed(self, due: Sequence[FlowRun], count: int, queues: Sequence[str]) -> list[FlowRun]:
+    async def completed(
+        self, due: Sequence[FlowRun], count: int, queues: Sequence[str], *, light: bool = False
+    ) -> list[FlowRun]:
         """The runs that are ``due``, and what they lack of the first ``count`` of each owner, of parts, and of runs
         that had begun; in the order of `in_order`.
 
-        ``queues`` are those that are served, the most urgent first.
+        ``queues`` are those that are served, the most urgent first. With ``light``, the first of those that long jobs
+        must not keep waiting are wanted too.
         """
         present = {str(run.id) for run in due}
+        of_jobs = DueJobs(self.store.database)
         begun, first, parts = await asyncio.gather(
             begun_and_due(self.client, self.pool, queues, LOOKED_AT),
-            DueJobs(self.store.database).first_of_each(count, LOOKED_AT, by_model=self.by_model),
+            of_jobs.first_of_each(count, LOOKED_AT, by_model=self.by_model),
             self.store.parts.open_runs(),
         )
+        first += await of_jobs.first_light(self.long_seconds, LOOKED_AT) if light and self.long_seconds else []
         present |= {str(run.id) for run in begun}
         lacking = [UUID(run_id) for run_id in dict.fromkeys([*first, *parts]) if run_id not in present]
         more = await waiting(self.client, self.pool, lacking, queues) if lacking else []

@@ -18,10 +18,11 @@ from storage.due import DueJob
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many runs fit: ordinary ones, and suspects."""
+    """How many runs fit: ordinary ones, suspects, and beside the ordinary ones those that are ``light``."""
 
     ordinary: int
     suspects: int = 0
+    beside: int = 0
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Choice:
     """Runs to claim now, each with whether it is to run alone."""
 
     ordinary: list[FlowRun] = field(default_factory=list)
+    """Those beside the ordinary ones among them, so many ``beside``."""
+    beside: int = 0
     suspects: list[FlowRun] = field(default_factory=list)
     left_to_others: int = 0
     """Runs that fit, but another worker has their model loaded: it may take them first."""
@@ -43,23 +46,26 @@ def choose(
     served: Mapping[str, float] | None = None,
     leave: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
     admit: Callable[[DueJob], bool] = lambda job: True,
+    light: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
 ) -> Choice:
     """Choose among the runs, which come in the order of their queues' priority and of their age.
 
     ``running`` says how many runs of each owner are at work here; within a queue, the owner with the fewest goes
     next, of equals the one whom ``served`` names the longest ago, or not at all. ``leave`` says whether another worker
     should have the first try at a run; until that is over the run keeps its room from less urgent queues. ``admit``
-    says whether limits allow a job; it counts those that it admits. Runs of no job are taken as they come.
+    says whether limits allow a job; it counts those that it admits. ``light`` are runs that long ones must not keep
+    waiting. Runs of no job are taken as they come.
     """
     choice, at_work, last = Choice(), Counter(running), served or {}
     for _, queue in groupby(due, key=lambda run: run.work_queue_name):
-        waiting, here = list(queue), room.ordinary - choice.left_to_others
-        while waiting and len(choice.ordinary) < here:
-            run = min(waiting, key=lambda run: (at_work[owner := _owner(run, jobs)], last.get(owner, 0.0)))
+        waiting, kept = list(queue), choice.left_to_others
+        here, beside = max(0, room.ordinary - kept), room.beside - max(0, kept - room.ordinary)
+        while fitting := _fitting(waiting, jobs, choice, here, beside, light):
+            run = min(fitting, key=lambda run: (at_work[owner := _owner(run, jobs)], last.get(owner, 0.0)))
             waiting.remove(run)
             job = jobs.get(job_id_of(run) or "")
             if job is None or job.suspect or not leave(run, job):
-                _place(choice, run, job, room, at_work, admit)
+                _place(choice, run, job, room, at_work, admit, beside=len(choice.ordinary) - choice.beside >= here)
             else:
                 choice.left_to_others += 1
         for run in waiting:  # no ordinary room is left, but suspects have a place of their own
@@ -69,6 +75,23 @@ def choose(
     return choice
 
 
+def _fitting(
+    waiting: Sequence[FlowRun],
+    jobs: Mapping[str, DueJob],
+    choice: Choice,
+    ordinary: int,
+    beside: int,
+    light: Callable[[FlowRun, DueJob], bool],
+) -> Sequence[FlowRun]:
+    """Those of the runs that there is room for, beside those that were chosen."""
+    if len(choice.ordinary) - choice.beside < ordinary:
+        return waiting
+    if choice.beside >= beside:
+        return ()
+    known = [(run, jobs.get(job_id_of(run) or "")) for run in waiting]
+    return [run for run, job in known if job is not None and not job.suspect and light(run, job)]
+
+
 def _place(
     choice: Choice,
     run: FlowRun,
@@ -76,6 +99,8 @@ def _place(
     room: Room,
     at_work: Counter[str],
     admit: Callable[[DueJob], bool],
+    *,
+    beside: bool = False,
 ) -> None:
     if job is not None and job.suspect:
         if len(choice.suspects) < room.suspects and admit(job):
@@ -84,6 +109,7 @@ def _place(
         choice.ordinary.append(run)
     elif admit(job):
         choice.ordinary.append(run)
+        choice.beside += beside
         at_work[job.owner_id] += 1
 
 

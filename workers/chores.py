@@ -10,6 +10,7 @@ import structlog
 from prefect.client.schemas.objects import FlowRun
 
 from workers.messages import Ended
+from workers.places import ANYBODY, Guest
 from workers.threads import RunThreads
 
 log = structlog.get_logger(__name__)
@@ -34,11 +35,16 @@ class ThreadPlaces:
         return self.count - len(self._reserved)
 
     @property
+    def beside(self) -> int:
+        """None: chores are neither long nor urgent."""
+        return 0
+
+    @property
     def runs(self) -> tuple[UUID, ...]:
         """The runs that have a place."""
         return tuple(self._reserved)
 
-    def reserve(self, run_id: UUID) -> bool:
+    def reserve(self, run_id: UUID, guest: Guest = ANYBODY) -> bool:
         """Take a place."""
         if self.free <= 0:
             return False

@@ -73,6 +73,8 @@ class Conclusion:
             return
         elif self.leaving.is_set():
             await self._requeue(run, "The worker stopped.")
+        elif ended.returned:
+            await self._requeue(run, "Its place was needed.")
         else:
             await drop(self.client, run.id, self.worker_id)
 

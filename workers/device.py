@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from orchestration.beside import end
 from speech.settings import Settings
-from workers.messages import Begin, Done, Ended, Leave, Lost, Message, Pulse, Ready, Run, framed, read
+from workers.messages import Begin, Done, Ended, Leave, Lost, Message, Pulse, Ready, Return, Run, framed, read
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +113,10 @@ class DeviceProcess:
     def leave(self) -> None:
         """Ask for all runs back; each lets go at its next piece."""
         self.writer.write(framed(Leave()))
+
+    def ask_back(self, run_id: UUID) -> None:
+        """Ask for one run back."""
+        self.writer.write(framed(Return(run_id)))
 
     def kill(self, cause: str) -> None:
         """End it now. What it had is lost, through no fault of those runs."""

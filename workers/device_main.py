@@ -28,7 +28,7 @@ from speech.logs import configure, route_foreign_loggers
 from tasks.current import use
 from workers.door import Door
 from workers.flows import FlowUnknown, import_flow
-from workers.messages import Begin, Done, Ended, Leave, Pulse, Ready, Run, Wire
+from workers.messages import Begin, Done, Ended, Leave, Pulse, Ready, Return, Run, Wire
 from workers.preload import preload
 from workers.threads import RunThreads
 
@@ -89,6 +89,8 @@ class House:
                 self.threads.start(run, message.entrypoint, self._done(run.id))
             elif isinstance(message, Leave):
                 self.threads.leaving.set()
+            elif isinstance(message, Return):
+                self.threads.ask_back(message.run_id)
         if self._door is not None:
             self._door.close()
         if self._busy or (self._door is not None and self._door.busy):

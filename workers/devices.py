@@ -18,6 +18,7 @@ from orchestration.beside import end
 from speech.settings import Settings
 from workers.device import DeviceFailed, DeviceProcess
 from workers.messages import Ended, Lost, Pulse
+from workers.places import ANYBODY, Guest
 
 log = structlog.get_logger(__name__)
 
@@ -43,15 +44,33 @@ class KeptDevice:
     settings: Settings
     environment: Mapping[str, str] = field(default_factory=dict)
     process: DeviceProcess | None = None
-    reserved: set[UUID] = field(default_factory=set)
+    reserved: dict[UUID, Guest] = field(default_factory=dict)
+    """Who has its places, in the order in which they came."""
     _keeping: asyncio.Task[None] | None = None
 
     @property
     def free(self) -> int:
         """Places left; none while the process is down."""
-        if self.process is None or not self.process.alive:
-            return 0
-        return self.settings.worker_slots - len(self.reserved)
+        return self.settings.worker_slots - len(self.reserved) if self.up else 0
+
+    @property
+    def up(self) -> bool:
+        """Whether its process is there."""
+        return self.process is not None and self.process.alive
+
+    @property
+    def beside(self) -> int:
+        """One place more, for those that long ones must not keep waiting, while such have places and all are taken."""
+        long = any(guest.long for guest in self.reserved.values())
+        return int(long and self.up and len(self.reserved) == self.settings.worker_slots)
+
+    @property
+    def one_too_many(self) -> UUID | None:
+        """The run that came last of those that are to make room, when long ones have even the place beside theirs."""
+        guests = self.reserved
+        if len(guests) <= self.settings.worker_slots or not all(guest.long for guest in guests.values()):
+            return None
+        return next((run_id for run_id, guest in reversed(guests.items()) if not guest.urgent), None)
 
     @property
     def pulse(self) -> Pulse:
@@ -108,22 +127,29 @@ class DevicePlaces:
         return sum(max(0, device.free) for device in self.devices)
 
     @property
+    def beside(self) -> int:
+        """Places that are left beside those of long ones."""
+        return sum(device.beside for device in self.devices)
+
+    @property
     def runs(self) -> tuple[UUID, ...]:
         """The runs that have a place."""
         return tuple(run_id for device in self.devices for run_id in device.reserved)
 
-    def reserve(self, run_id: UUID) -> bool:
-        """Take a place on the emptiest device."""
-        roomiest = max(self.devices, key=lambda device: device.free)
-        if roomiest.free <= 0:
+    def reserve(self, run_id: UUID, guest: Guest = ANYBODY) -> bool:
+        """Take a place on the emptiest device, or one beside long ones."""
+        chosen: KeptDevice | None = max(self.devices, key=lambda device: device.free)
+        if chosen is not None and chosen.free <= 0:
+            chosen = next((device for device in self.devices if device.beside and guest.light), None)
+        if chosen is None:
             return False
-        roomiest.reserved.add(run_id)
+        chosen.reserved[run_id] = guest
         return True
 
     def release(self, run_id: UUID) -> None:
         """Free a run's place."""
         for device in self.devices:
-            device.reserved.discard(run_id)
+            device.reserved.pop(run_id, None)
 
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:
         """Run it on the device where it has its place."""

@@ -19,6 +19,7 @@ from orchestration.outages import Outage
 from orchestration.runs import claim, job_id_of, place_of, requeue, sign, still_waits
 from speech.clock import now
 from speech.limits import AtWork, Limits
+from speech.options import Priority
 from storage.due import DueJob, DueJobs
 from storage.store import Store
 from workers.affinity import MOMENT_SECONDS, Affinity
@@ -28,7 +29,7 @@ from workers.choice import Choice, Room, choose
 from workers.conclusion import Conclusion
 from workers.flows import Entrypoints, FlowUnknown
 from workers.messages import Ended
-from workers.places import Places
+from workers.places import ANYBODY, Guest, Places
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,8 @@ class Dispatcher:
     backlog: Backlog | None = None
     limits: Limits | None = None
     announced: Announced | None = None
+    long_seconds: float = 0.0
+    """Seconds of recordings from which a job is long; 0: none is."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _entrypoints: Entrypoints = field(default_factory=Entrypoints)
@@ -102,8 +105,9 @@ class Dispatcher:
 
     async def take(self) -> int:
         """Claim as many due runs as there is room for, and start them; how many."""
-        room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
-        if room.ordinary + room.suspects <= 0 or not self.queues():
+        suspects = self.suspects.free if self.suspects is not None else 0
+        room = Room(max(0, self.places.free), suspects, self.places.beside)
+        if room.ordinary + room.suspects + room.beside <= 0 or not self.queues():
             return 0
         announced = await self.announced.due(room.ordinary) if self.announced is not None else None
         look = await (self._look(room) if announced is None else self._chosen(announced, room, time.monotonic()))
@@ -122,12 +126,13 @@ class Dispatcher:
 
     async def _look(self, room: Room) -> Look:
         """Look at what is due, and further when those in front cannot be taken."""
-        limit = room.ordinary + room.suspects + LOOKED_AT
+        limit = room.ordinary + room.suspects + room.beside + LOOKED_AT
         while True:
             due = await self._due(limit)
             looked_at, full = time.monotonic(), len(due) >= limit
             if full and self.backlog is not None:
-                due = await self.backlog.completed(due, room.ordinary, self.queues())
+                beside = room.beside > 0
+                due = await self.backlog.completed(due, room.ordinary + room.beside, self.queues(), light=beside)
             due = in_order(due, self.queues())
             look = await self._chosen(due, room, looked_at, full=full)
             if len(look.choice.ordinary) >= room.ordinary or not full or limit >= MOST_LOOKED_AT:
@@ -146,6 +151,7 @@ class Dispatcher:
             served=self._served,
             leave=self._leave_to_others,
             admit=await self._admission(jobs),
+            light=lambda run, job: self._guest(run, job).light,
         )
         return Look(choice, jobs, looked_at, len(waiting), full)
 
@@ -170,6 +176,13 @@ class Dispatcher:
             return True
 
         return admit
+
+    def _guest(self, run: FlowRun, job: DueJob | None) -> Guest:
+        """A run as one who wants a place."""
+        if job is None:
+            return ANYBODY
+        long = 0 < self.long_seconds <= job.seconds
+        return Guest(job.job_id, urgent=run.work_queue_name == str(Priority.EXPRESS), long=long)
 
     def _serve(self, owner_id: str) -> None:
         """Note that the owner had a turn; who had theirs long ago is as good as one who had none."""
@@ -224,7 +237,8 @@ class Dispatcher:
         return (now() - since).total_seconds() < MOMENT_SECONDS
 
     async def _start(self, run: FlowRun, places: Places | None, look: Look) -> bool:
-        if places is None or not places.reserve(run.id):
+        job = look.jobs.get(job_id_of(run) or "")
+        if places is None or not places.reserve(run.id, self._guest(run, job)):
             return False
         try:
             # Prefect takes a claim of a run that has ended meanwhile for one of a run that waits.
@@ -237,7 +251,6 @@ class Dispatcher:
             places.release(run.id)
             return False
         run.state = state
-        job = look.jobs.get(job_id_of(run) or "")
         if job is not None and not job.suspect:
             self._owners[run.id] = job.owner_id
             self._serve(job.owner_id)

@@ -42,6 +42,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """Let go of this run as soon as may be: it goes back to the queue, since others need its place."""
+
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The device process can take runs. ``device`` is for people; at ``socket`` it listens for live servers."""
 
@@ -64,7 +71,7 @@ class Ended:
 
     ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all; ``lost`` when
     the process died that had it; ``wait_seconds`` when it is to be run again so much later, as
-    one that has ``begun`` or from the queue.
+    one that has ``begun`` or from the queue; ``returned`` when its worker asked for it back.
     """
 
     kind: StateType | None
@@ -73,6 +80,7 @@ class Ended:
     lost: Lost | None = None
     wait_seconds: float | None = None
     begun: bool = True
+    returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ class Pulse:
     live: int = 0
 
 
-Message = Begin | Run | Leave | Ready | Done | Pulse
+Message = Begin | Run | Leave | Return | Ready | Done | Pulse
 
 
 def framed(message: Message) -> bytes:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
 from workers.messages import Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who has a place, or wants one. ``long`` as far as that is known: a recording that is still to be fetched is not.
+
+    A run of no job is none of either kind.
+    """
+
+    job_id: str | None = None
+    urgent: bool = False
+    long: bool = False
+
+    @property
+    def light(self) -> bool:
+        """Whether long ones must not keep it waiting."""
+        return self.job_id is not None and (self.urgent or not self.long)
+
+
+ANYBODY = Guest()
 
 
 class Places(Protocol):
@@ -21,7 +42,11 @@ class Places(Protocol):
     def runs(self) -> tuple[UUID, ...]:
         """The runs that have a place."""
 
-    def reserve(self, run_id: UUID) -> bool:
+    @property
+    def beside(self) -> int:
+        """How many more fit of those that long ones must not keep waiting, when all other places are taken."""
+
+    def reserve(self, run_id: UUID, guest: Guest = ANYBODY) -> bool:
         """Take a place; whether there was one."""
 
     def release(self, run_id: UUID) -> None:

@@ -34,6 +34,7 @@ from workers.cancelling import Enforcer
 from workers.chores import QUEUES, ThreadPlaces
 from workers.devices import DevicePlaces, KeptDevice, device_environments
 from workers.dispatch import Dispatcher
+from workers.lengths import Lengths
 from workers.queues import ServedQueues
 from workers.suspects import SuspectPlace
 from workers.threads import RunThreads
@@ -118,9 +119,16 @@ class PoolService:
             self.devices,
             self.suspect,
             affinity,
-            Backlog(client, store, pool, by_model=bool(self.settings.pool_routes or self.settings.model_jobs_at_once)),
+            Backlog(
+                client,
+                store,
+                pool,
+                by_model=bool(self.settings.pool_routes or self.settings.model_jobs_at_once),
+                long_seconds=self.settings.long_job_seconds,
+            ),
             Limits.from_settings(self.settings),
             Announced(client, pool, lambda: queues.unhindered(queues.of_jobs())),
+            self.settings.long_job_seconds,
             leaving,
         )
         dispatchers = [jobs]
@@ -130,8 +138,10 @@ class PoolService:
         wake = partial(_wake, dispatchers)
         announce = partial(_announce, dispatchers)
         enforcer = Enforcer(store, jobs, self.settings.cancel_grace_seconds, (self.devices, self.suspect))
+        lengths = Lengths(store, self.devices, self.settings.long_job_seconds, jobs.wake.set)
+        beats = (self._tell_prefect(client), queues.watch(wake), self._listen(announce))
         async with self._heart(store, affinity), AsyncExitStack() as held:
-            for work in (self._tell_prefect(client), queues.watch(wake), self._listen(announce), enforcer.watch()):
+            for work in (*beats, enforcer.watch(), lengths.watch()):
                 await held.enter_async_context(beside(work))
             log.info("worker serves", worker=self.name, pool=pool, slots=self.devices.count)
             serving = [asyncio.create_task(dispatcher.serve(stop)) for dispatcher in dispatchers]

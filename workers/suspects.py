@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from speech.settings import Settings
 from workers.device import DeviceFailed, DeviceProcess
 from workers.messages import Ended
+from workers.places import ANYBODY, Guest
 
 log = structlog.get_logger(__name__)
 
@@ -35,11 +36,16 @@ class SuspectPlace:
         return 0 if self._run_id is not None else 1
 
     @property
+    def beside(self) -> int:
+        """None."""
+        return 0
+
+    @property
     def runs(self) -> tuple[UUID, ...]:
         """The suspect, when there is one."""
         return () if self._run_id is None else (self._run_id,)
 
-    def reserve(self, run_id: UUID) -> bool:
+    def reserve(self, run_id: UUID, guest: Guest = ANYBODY) -> bool:
         """Take the place."""
         if self._run_id is not None:
             return False

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 from prefect.client.schemas.objects import FlowRun
 
 from orchestration.environment import prefect_settings
-from orchestration.handover import announce_leaving_by, expect_parting
+from orchestration.handover import Parting, announce_leaving_by, expect_parting
 from orchestration.internals import client_context, run_to_its_end
 from orchestration.suspension import shared_watch
 from speech.settings import Settings
@@ -34,6 +35,7 @@ class RunThreads:
     leaving: threading.Event = field(default_factory=threading.Event)
     _context: contextvars.Context | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
+    _partings: dict[UUID, Parting] = field(default_factory=dict)
 
     def open(self) -> None:
         """Make the context that runs are run in: our settings for Prefect, one client and one watch that they share."""
@@ -54,15 +56,24 @@ class RunThreads:
         if self._context is None:
             raise RuntimeError("The threads have no context yet.")
         context = self._context.copy()
+        parting = self._partings[run.id] = context.run(expect_parting)
 
         def work() -> None:
-            done(context.run(_run_guarded, run, entrypoint))
+            ended = context.run(_run_guarded, run, entrypoint, parting)
+            if self._partings.get(run.id) is parting:
+                del self._partings[run.id]
+            done(ended)
 
         threading.Thread(target=work, name=f"run-{run.name}", daemon=True).start()
 
+    def ask_back(self, run_id: UUID) -> None:
+        """Ask a run's flow to let go of it."""
+        parting = self._partings.get(run_id)
+        if parting is not None:
+            parting.wanted_back = True
 
-def _run_guarded(run: FlowRun, entrypoint: str) -> Ended:
-    parting = expect_parting()
+
+def _run_guarded(run: FlowRun, entrypoint: str, parting: Parting) -> Ended:
     try:
         flow = import_flow(entrypoint)
         state = run_to_its_end(flow, run)
@@ -72,4 +83,6 @@ def _run_guarded(run: FlowRun, entrypoint: str) -> Ended:
     except BaseException as reason:  # noqa: BLE001 - nothing above this frame in the thread could take it
         log.warning("a run broke off", flow_run_id=str(run.id), reason=type(reason).__name__)
         return Ended(None, broken=True)
+    if state is None and parting.wait_seconds is None:
+        return Ended(None, returned=parting.wanted_back)
     return Ended(state.type if state is not None else None, wait_seconds=parting.wait_seconds, begun=parting.begun)

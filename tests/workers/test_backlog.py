@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry, Pending, Running
 
 from speech.clock import now
@@ -72,7 +72,8 @@ async def test_the_first_of_each_owner_and_urgency_and_those_that_are_due(pool: 
 
 async def wait_for_its_time(pool: Pool, run: FlowRun) -> None:
     """The run began, had to wait, and is due again."""
-    for state in (Pending(), Running(), AwaitingRetry(scheduled_time=now())):
+    states: tuple[State, ...] = (Pending(), Running(), AwaitingRetry(scheduled_time=now()))
+    for state in states:
         await pool.client.set_flow_run_state(run.id, state, force=True)
 
 

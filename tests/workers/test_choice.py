@@ -78,3 +78,16 @@ def test_what_limits_do_not_allow_is_passed_over() -> None:
     jobs = {"a": job("a"), "b": job("b", suspect=True), "c": job("c", model="free")}
     choice = choose(due, jobs, Room(3, 1), running={}, admit=lambda job: job.model == "free")
     assert (choice.ordinary, choice.suspects) == ([due[2], due[3]], [])
+
+
+def test_beside_long_ones_there_is_room_for_those_that_must_not_wait_for_them() -> None:
+    due = [run("a"), run("s", "low"), run("light", "low"), run("other", "low"), run("", "low")]
+    jobs = {"a": job("a"), "s": job("s", suspect=True), "light": job("light"), "other": job("other")}
+
+    def chosen(room: Room) -> list[str]:
+        return named(choose(due, jobs, room, running={}, light=lambda run, job: run.name != "a").ordinary)
+
+    assert chosen(Room(0, 0, 1)) == ["light"]
+    assert chosen(Room(1, 0, 1)) == ["a", "light"]
+    assert chosen(Room(0, 0, 2)) == ["light", "other"]
+    assert chosen(Room(1, 0, 0)) == ["a"]

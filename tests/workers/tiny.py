@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 
 from engine.slots import Standing, standing
 from flows.attempt import begin
-from orchestration.handover import let_go, postpone
+from orchestration.handover import asked_to_leave, let_go, postpone
 from speech.clock import now
 from speech.errors import InvalidAudio
 from speech.jobs import JobStatus
@@ -159,3 +159,13 @@ def stepping(folder: str, name: str) -> None:
     for number in range(600):
         step(folder, f"{name}-{number:03}")
         time.sleep(0.1)
+
+
+@flow(name="obliging", persist_result=False)
+def obliging(folder: str, name: str, job_id: str) -> None:
+    """Go on until ``go``, or until the worker wants the run back."""
+    (Path(folder) / f"{name}.running").touch()
+    while not (Path(folder) / "go").exists():
+        if asked_to_leave():
+            let_go("Its worker wants it back.")
+        time.sleep(0.02)
