@@ -99,7 +99,7 @@ class Sweep:
     async def _pages(self, name: str, page: Callable[[], Awaitable[int]]) -> None:
         async def all_pages() -> int:
             total = 0
-            while count := await page():
+            while not asked_to_leave() and (count := await page()):
                 total += count
             return total
 

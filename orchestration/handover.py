@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import NoReturn
 
@@ -15,12 +16,14 @@ class Parting:
     """What a flow tells its worker as it lets go of its run: when to run it again, if at all; and whether it had begun
     with its job, which otherwise waits in the queue like any other.
 
-    ``wanted_back`` is what the worker tells the flow: to let go of the run.
+    ``wanted_back`` is what the worker tells the flow: to let go of the run. ``heard_at`` is when the flow last asked
+    about that, in the seconds of `time.monotonic`: it does so between any two of its steps, however small.
     """
 
     wait_seconds: float | None = None
     begun: bool = True
     wanted_back: bool = False
+    heard_at: float = field(default_factory=time.monotonic)
 
 
 _leaving: ContextVar[Event | None] = ContextVar("woa_worker_leaving", default=None)
@@ -66,4 +69,6 @@ def announce_leaving_by(event: Event) -> None:
 def asked_to_leave() -> bool:
     """Whether the worker that runs this flow asks for the run back, or for all; who sees it calls ``let_go`` soon."""
     event, parting = _leaving.get(), _parting.get()
+    if parting is not None:
+        parting.heard_at = time.monotonic()
     return (event is not None and event.is_set()) or (parting is not None and parting.wanted_back)

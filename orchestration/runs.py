@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Cancelled, Cancelling, Crashed, Failed, Pending, Scheduled
+from prefect.states import AwaitingRetry, Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Scheduled
 
 from orchestration.internals import worker_id_of
 from speech.clock import now
@@ -189,6 +189,14 @@ async def fail(client: PrefectClient, run_id: UUID, code: str, sentence: str) ->
     """End a run that cannot be run, with an error that its job shows; see ``states.error_of``."""
     try:
         await client.set_flow_run_state(run_id, Failed(message=f"{code}: {sentence}"), force=True)
+    except ObjectNotFound:
+        return
+
+
+async def complete(client: PrefectClient, run_id: UUID) -> None:
+    """End a run that its flow could not end, whose job has a result all the same."""
+    try:
+        await client.set_flow_run_state(run_id, Completed(message="Done."), force=True)
     except ObjectNotFound:
         return
 

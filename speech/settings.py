@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         description="SQLAlchemy async URL; default: SQLite in the data folder. "
         "PostgreSQL: postgresql+asyncpg://user:password@host/name",
     )
+    database_timeout: float = Field(
+        60, gt=0, description="Seconds that PostgreSQL may take for one statement, but for those of migrations."
+    )
     blob_url: str | None = Field(None, description="Where audio and transcripts lie: a folder or s3://bucket/prefix.")
     blob_options: dict[str, Any] = Field(
         default_factory=dict,
@@ -152,8 +155,17 @@ class Settings(BaseSettings):
     model_call_seconds: float = Field(
         900, gt=0, description="Seconds after which one call of a model counts as one that never returns."
     )
+    run_silence_seconds: float = Field(
+        7200,
+        ge=0,
+        description="Seconds without a step forward after which a run counts as one that hangs; 0: never. Its device "
+        "process is killed; a chore is left behind.",
+    )
     cancel_grace_seconds: float = Field(
-        30, gt=0, description="Seconds that a cancelled job has to stop by itself; then its process is killed."
+        30,
+        gt=0,
+        description="Seconds that a job has to stop by itself when it is cancelled or its "
+        "`timeout` is over; then its process is killed.",
     )
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."

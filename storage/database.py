@@ -6,6 +6,7 @@ SQLite's busy handler. Readers have connections of their own, see a snapshot and
 ``synchronous=FULL`` makes a commit wait for the disk, some milliseconds: what was accepted survives a power loss.
 To bring the log home into the database's file takes ten times as long: control does it in the background, so that
 nobody's commit has to.
+PostgreSQL may be lost with its host: a statement has a minute, and connections break that nobody answers on.
 Errors name the statement and not what was bound to it, which may be a prompt or a URL with a secret.
 """
 
@@ -15,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from storage import schema
 from storage.errors import DatabaseUnusable
+from storage.lines import keep_alive
 from storage.sqlite_driver import OneHopConnection
 
+STATEMENT_SECONDS = 60.0
 BUSY_SECONDS = 30
 """How long a writer waits for the writers of other processes."""
 READERS = 4
@@ -40,13 +44,14 @@ LONG_LOG = 4 * 1024 * 1024
 class Database:
     """One database, by its SQLAlchemy async URL. Nothing is opened before the first use.
 
-    Use it from one event loop; every process opens its own, and several may be open at once.
+    Use it from one event loop; every process opens its own, and several may be open at once. ``seconds`` is what a
+    statement may take on PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, seconds: float = STATEMENT_SECONDS) -> None:
         self.url = _checked(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        make = _sqlite_engine if self.sqlite else _postgres_engine
+        make = _sqlite_engine if self.sqlite else partial(_postgres_engine, seconds=seconds)
         self._writer = make(self.url, writes=True)
         self._reader = make(self.url, writes=False)
 
@@ -80,10 +85,21 @@ class Database:
         try:
             if self.path is not None:
                 await asyncio.to_thread(_prepare_file, self.path)
-            async with self._writer.begin() as connection:
+            async with self._patient() as connection:
                 await connection.run_sync(schema.upgrade)
         except (OSError, DBAPIError, sqlite3.Error) as error:
             raise self._unusable(error) from error
+
+    @asynccontextmanager
+    async def _patient(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction whose statements take as long as they take: large tables, and others who migrate."""
+        engine = self._writer if self.sqlite else _postgres_engine(self.url, writes=True, seconds=None)
+        try:
+            async with engine.begin() as connection:
+                yield connection
+        finally:
+            if engine is not self._writer:
+                await engine.dispose()
 
     async def revision(self) -> str | None:
         """The schema's revision, for the doctor."""
@@ -184,7 +200,7 @@ def _sqlite_engine(url: URL, *, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _postgres_engine(url: URL, *, writes: bool) -> AsyncEngine:
+def _postgres_engine(url: URL, *, writes: bool, seconds: float | None) -> AsyncEngine:
     try:
         engine = create_async_engine(
             url,
@@ -192,8 +208,14 @@ def _postgres_engine(url: URL, *, writes: bool) -> AsyncEngine:
             max_overflow=10,
             pool_pre_ping=True,
             hide_parameters=True,
+            connect_args={"command_timeout": seconds},
             isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
         )
     except ModuleNotFoundError as error:
         raise DatabaseUnusable("PostgreSQL needs the extra: pip install 'world-of-asr[postgres]'.") from error
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def watch(connection: Any, _record: object) -> None:
+        keep_alive(connection.driver_connection)
+
     return engine

@@ -25,6 +25,7 @@ from storage.keys import Keys
 from storage.leases import Leases
 from storage.orphans import Orphans
 from storage.outbox import Outbox
+from storage.overtime import Overtime
 from storage.parts import Parts
 from storage.steps import Steps
 from storage.transcripts import Transcripts
@@ -45,6 +46,7 @@ class Store:
         self.demand = Demand(database)
         self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database, limits)
+        self.overtime = Overtime(database)
         self.parts = Parts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)
@@ -70,7 +72,8 @@ class Store:
         """The store that the settings name; nothing is read or connected yet."""
         blobs = Blobs(settings.blobs, settings.blob_options)
         limits = Limits.from_settings(settings)
-        return cls(Database(settings.database), blobs, results_kept=settings.results_kept_seconds, limits=limits)
+        database = Database(settings.database, seconds=settings.database_timeout)
+        return cls(database, blobs, results_kept=settings.results_kept_seconds, limits=limits)
 
     async def migrate(self) -> None:
         """Bring the database's schema up to date; any number of processes may do so at once."""

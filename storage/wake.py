@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from storage.database import Database
+from storage.lines import keep_alive
 from storage.outbox import CHANNEL
 
 _POLL_SECONDS = 0.02
@@ -114,6 +115,7 @@ class _Notifications:
 
         dsn = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = await asyncpg.connect(dsn)
+        keep_alive(self._connection)
         self._connection.add_termination_listener(lambda _connection: self._news.set())
         await self._connection.add_listener(self._channel, lambda *_: self._news.set())
         self._news.set()  # something may have been committed while nobody listened

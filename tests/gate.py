@@ -17,6 +17,8 @@ class Gate:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._open: set[asyncio.StreamWriter] = set()
+        self._passing = asyncio.Event()
+        self._passing.set()
 
     @property
     def url(self) -> str:
@@ -35,21 +37,29 @@ class Gate:
         for writer in list(self._open):
             writer.transport.abort()
 
+    def hold(self) -> None:
+        """Let nothing through, and tell nobody: as when the host behind it is lost."""
+        self._passing.clear()
+
+    def release(self) -> None:
+        """Let through what was held, and what comes."""
+        self._passing.set()
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(*self._target)
         ends = {writer, there_writer}
         self._open |= ends
         try:
             with suppress(asyncio.CancelledError):
-                await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+                await asyncio.gather(self._copy(reader, there_writer), self._copy(there_reader, writer))
         finally:
             self._open -= ends
 
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    with suppress(OSError, RuntimeError):
-        target.close()
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                await self._passing.wait()
+                target.write(data)
+                await target.drain()
+        with suppress(OSError, RuntimeError):
+            target.close()

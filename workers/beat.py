@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workers.service import PoolService
 
 BEAT_SECONDS = 2.0
+PATIENCE_SECONDS = 6.0
+"""A beat that PostgreSQL has not taken by then is given up: the next one goes another way, before it is missed."""
 
 
 @dataclass
@@ -42,7 +44,8 @@ class Heart:
     async def beat(self) -> None:
         """Beat once; a database that does not answer is borne."""
         try:
-            await self.store.workers.beat(self._beat())
+            async with asyncio.timeout(None if self.store.database.sqlite else PATIENCE_SECONDS):
+                await self.store.workers.beat(self._beat())
             self._outage.over()
         except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
             self._outage.met(reason)

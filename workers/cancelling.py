@@ -1,7 +1,8 @@
-"""Cancellation by force: a job that was told to stop and does not, loses its process after a grace.
+"""Ends by force: a job that is to stop and does not, since it was cancelled or has no time left, loses its process.
 
-Jobs stop by themselves at their next piece. What holds one up is a call that does not come back; nothing but the end
-of its process stops that. The other runs of the process go back to the queue and go on from their finished steps.
+Jobs stop by themselves at their next piece, and have a grace for it. What holds one up is a call that does not come
+back; nothing but the end of its process stops that. The other runs of the process go back to the queue and go on from
+their finished steps.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Holder(Protocol):
 class Killer(Protocol):
     """Whoever can end the process of a run."""
 
-    def kill_of(self, run_id: UUID, cause: str) -> None:
-        """End it, when it is here."""
+    def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
+        """End it, when it is here; ``overdue`` when the run has no time left, and is not to run again."""
 
 
 @dataclass
@@ -63,11 +64,17 @@ class Enforcer:
     async def look(self) -> None:
         """Kill the processes of runs whose time to stop is over."""
         runs = self.holder.runs
-        stopping = await self.store.attempts.stopping([str(run_id) for run_id in runs]) if runs else frozenset()
+        names = [str(run_id) for run_id in runs]
+        cancelled = await self.store.attempts.stopping(names) if runs else frozenset[str]()
+        overdue = await self.store.overtime.runs(names) - cancelled if runs else frozenset[str]()
         moment = self.clock()
-        self._since = {run_id: self._since.get(run_id, moment) for run_id in runs if str(run_id) in stopping}
+        self._since = {run_id: self._since.get(run_id, moment) for run_id in runs if str(run_id) in cancelled | overdue}
         for run_id, since in self._since.items():
             if moment - since >= self.grace_seconds:
-                log.warning("a cancelled job does not stop; its process is killed", flow_run_id=str(run_id))
-                for killer in self.killers:
-                    killer.kill_of(run_id, "a job of it was cancelled and did not stop")
+                self._kill(run_id, overdue=str(run_id) in overdue)
+
+    def _kill(self, run_id: UUID, *, overdue: bool) -> None:
+        why = "had no time left" if overdue else "was cancelled"
+        log.warning("a job does not stop; its process is killed", flow_run_id=str(run_id), why=why)
+        for killer in self.killers:
+            killer.kill_of(run_id, f"a job of it {why} and did not stop", overdue=overdue)

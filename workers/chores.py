@@ -9,12 +9,13 @@ from uuid import UUID
 import structlog
 from prefect.client.schemas.objects import FlowRun
 
-from workers.messages import Ended
+from workers.messages import Ended, Lost
 from workers.places import ANYBODY, Guest
 from workers.threads import RunThreads
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS = 2.0
 QUEUES = ("chores", "deliveries")
 """The work queues that such flows wait in. Each has places of its own: what takes hours keeps no webhook waiting."""
 
@@ -28,6 +29,7 @@ class ThreadPlaces:
     at_work: set[UUID] = field(default_factory=set)
     """Runs whose threads go on, also when nobody waits for them any more."""
     _reserved: set[UUID] = field(default_factory=set)
+    _waiting: dict[UUID, asyncio.Future[Ended]] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
@@ -59,6 +61,7 @@ class ThreadPlaces:
         """Run it in a thread."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Ended] = loop.create_future()
+        self._waiting[run.id] = ended
 
         def settle(outcome: Ended) -> None:
             if not ended.done():
@@ -74,4 +77,18 @@ class ThreadPlaces:
 
         self.at_work.add(run.id)
         self.threads.start(run, entrypoint, done)
-        return await ended
+        try:
+            return await ended
+        finally:
+            del self._waiting[run.id]
+
+    async def watch(self) -> None:
+        """Leave behind, until cancelled, what hangs: it runs again, and its thread lets go if it ever comes back."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for run_id in self.threads.quiet:
+                waiting = self._waiting.get(run_id)
+                if waiting is not None and not waiting.done():
+                    log.error("a chore hangs and is left behind", flow_run_id=str(run_id))
+                    self.threads.ask_back(run_id)
+                    waiting.set_result(Ended(None, lost=Lost(1, "its thread hangs")))

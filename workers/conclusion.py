@@ -10,11 +10,12 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from orchestration.outages import Outage
-from orchestration.runs import ENDED, crash, drop, fail, job_id_of, requeue, settle_cancelled
+from orchestration.runs import ENDED, complete, crash, drop, fail, job_id_of, requeue, settle_cancelled
 from orchestration.states import WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
-from speech.errors import SpeechError
+from speech.errors import JobTimedOut, SpeechError
 from storage.crashes import CrashCount
 from storage.store import Store
+from tasks.observer import OVER
 from workers.messages import Ended, Lost
 
 log = structlog.get_logger(__name__)
@@ -80,10 +81,20 @@ class Conclusion:
 
     async def _settle_lost(self, run: FlowRun, lost: Lost, count: CrashCount) -> None:
         log.warning("a run lost its process", flow_run_id=str(run.id), cause=lost.cause, deaths=count.total)
-        if may_run_again(count):
+        if lost.overdue:
+            await self._end_overdue(run)
+        elif may_run_again(count):
             await self._requeue(run, "The process died that had it.")
         else:
             await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
+
+    async def _end_overdue(self, run: FlowRun) -> None:
+        """As the flow would have: with what was done in time, if anything was."""
+        error, job_id = JobTimedOut(OVER), job_id_of(run)
+        if job_id is not None and await self.store.overtime.end(job_id, str(run.id), error):
+            await complete(self.client, run.id)
+        else:
+            await fail(self.client, run.id, error.code, error.message)
 
     async def _requeue(self, run: FlowRun, reason: str, after: float | None = None, *, begun: bool = True) -> None:
         await requeue(self.client, run.id, reason, holder=self.worker_id, after=after, begun=begun)

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,8 @@ class DeviceProcess:
     _runs: dict[UUID, asyncio.Future[Ended]] = field(default_factory=dict)
     _heard_at: float = field(default_factory=time.monotonic)
     _forced: str | None = None
+    _overdue: frozenset[UUID] = frozenset()
+    _hung: frozenset[UUID] = frozenset()
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
@@ -118,10 +120,11 @@ class DeviceProcess:
         """Ask for one run back."""
         self.writer.write(framed(Return(run_id)))
 
-    def kill(self, cause: str) -> None:
-        """End it now. What it had is lost, through no fault of those runs."""
+    def kill(self, cause: str, *, overdue: Collection[UUID] = (), hung: Collection[UUID] = ()) -> None:
+        """End it now. What it had is lost, through no fault of those runs, but for those that are ``hung``; the time of
+        those that are ``overdue`` is over."""
         if self.process.returncode is None:
-            self._forced = cause
+            self._forced, self._overdue, self._hung = cause, frozenset(overdue), frozenset(hung)
             with suppress(ProcessLookupError):
                 self.process.kill()
 
@@ -173,15 +176,21 @@ class DeviceProcess:
 
     def _tell_all(self, cause: str) -> None:
         lost, self._runs = self._runs, {}
-        for waiting in lost.values():
+        for run_id, waiting in lost.items():
             if not waiting.done():
-                waiting.set_result(Ended(None, lost=Lost(len(lost), cause, forced=self._forced is not None)))
+                innocent = self._forced is not None and run_id not in self._hung
+                overdue = run_id in self._overdue
+                waiting.set_result(Ended(None, lost=Lost(len(lost), cause, forced=innocent, overdue=overdue)))
         if lost:
             log.error("a device process died", cause=cause, runs=len(lost))
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            if self.pulse.quiet:
+                log.error("a run hangs; its process is killed", flow_run_ids=self.pulse.quiet)
+                self.kill("a run of it hung", hung=[UUID(run_id) for run_id in self.pulse.quiet])
+                return
             silent = time.monotonic() - self._heard_at
             if silent > self.hang_seconds or self.pulse.longest_call_seconds > self.call_seconds:
                 log.error(

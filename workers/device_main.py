@@ -127,6 +127,7 @@ class House:
             longest_call_seconds=stats.longest_call_seconds,
             slots=stats.slots,
             live=self._door.busy if self._door is not None else 0,
+            quiet=tuple(str(run_id) for run_id in self.threads.quiet),
         )
 
 

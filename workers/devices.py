@@ -172,9 +172,9 @@ class DevicePlaces:
             if device.process is not None and device.process.alive:
                 device.process.leave()
 
-    def kill_of(self, run_id: UUID, cause: str) -> None:
+    def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
         """Kill the process that has this run, and with it the other runs of that process: they run again."""
         for device in self.devices:
             # Not by its reservation: a run that is out of its process keeps that until Prefect has heard of its end.
             if device.process is not None and run_id in device.process.runs:
-                device.process.kill(cause)
+                device.process.kill(cause, overdue=(run_id,) if overdue else ())

@@ -58,11 +58,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A device process died with ``together`` runs aboard; ``cause`` is a few words, ``forced`` when we killed it."""
+    """A device process died with ``together`` runs aboard; ``cause`` is a few words, ``forced`` when we killed it
+    through no fault of this run, ``overdue`` since the time of this run's job was over."""
 
     together: int
     cause: str
     forced: bool = False
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Pulse:
     """A sign of life, once a second. Bytes of resident memory; model calls running and waiting, and ``slots``, how many
     may run at once; counters since the
     start: ``loads`` of models, and ``hits``, borrowings that found their model in memory. ``longest_call_seconds``
-    is the age of the oldest call that has not come back, ``live`` the number of live requests under way."""
+    is the age of the oldest call that has not come back, ``live`` the number of live requests under way, ``quiet`` the
+    runs that hang."""
 
     models: tuple[str, ...] = ()
     memory_bytes: int = 0
@@ -107,6 +110,7 @@ class Pulse:
     longest_call_seconds: float = 0.0
     slots: int = 1
     live: int = 0
+    quiet: tuple[str, ...] = ()
 
 
 Message = Begin | Run | Leave | Return | Ready | Done | Pulse

@@ -141,7 +141,8 @@ class PoolService:
         lengths = Lengths(store, self.devices, self.settings.long_job_seconds, jobs.wake.set)
         beats = (self._tell_prefect(client), queues.watch(wake), self._listen(announce))
         async with self._heart(store, affinity), AsyncExitStack() as held:
-            for work in (*beats, enforcer.watch(), lengths.watch()):
+            watches = (places.watch() for places in self.chores.values())
+            for work in (*beats, enforcer.watch(), lengths.watch(), *watches):
                 await held.enter_async_context(beside(work))
             log.info("worker serves", worker=self.name, pool=pool, slots=self.devices.count)
             serving = [asyncio.create_task(dispatcher.serve(stop)) for dispatcher in dispatchers]

@@ -81,7 +81,7 @@ class SuspectPlace:
         if self._process is not None and self._process.alive:
             self._process.leave()
 
-    def kill_of(self, run_id: UUID, cause: str) -> None:
+    def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
         """Kill its process."""
         if run_id == self._run_id and self._process is not None:
-            self._process.kill(cause)
+            self._process.kill(cause, overdue=(run_id,) if overdue else ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -65,6 +66,14 @@ class RunThreads:
             done(ended)
 
         threading.Thread(target=work, name=f"run-{run.name}", daemon=True).start()
+
+    @property
+    def quiet(self) -> tuple[UUID, ...]:
+        """The runs that have not taken a step for so long that they count as hanging."""
+        limit = self.settings.run_silence_seconds
+        since = time.monotonic() - limit
+        partings = list(self._partings.items())
+        return tuple(run_id for run_id, parting in partings if limit and parting.heard_at < since)
 
     def ask_back(self, run_id: UUID) -> None:
         """Ask a run's flow to let go of it."""

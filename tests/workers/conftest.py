@@ -54,9 +54,9 @@ class Pool:
         parameters = {"folder": str(self.folder), "name": name, **more}
         return await self.client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
-    async def submit_job(self, deployment: UUID, name: str) -> FlowRun:
+    async def submit_job(self, deployment: UUID, name: str, **asked: Any) -> FlowRun:
         """A run of it for a job of ours."""
-        request = TranscribeRequest(urls=[f"https://example.com/{name}.mp3"])
+        request = TranscribeRequest(urls=[f"https://example.com/{name}.mp3"], **asked)
         job = await self.store.jobs.create(DEFAULT_OWNER, request, max_unfinished=100)
         run = await self.submit(deployment, name, job_id=job.job_id)
         await self.store.jobs.submitted(job.job_id, 1, str(run.id))

@@ -72,6 +72,54 @@ async def test_a_job_that_does_not_stop_loses_its_process_and_the_others_go_on(p
     assert await pool.store.crashes.suspects([other.parameters["job_id"], job_id]) == frozenset()
 
 
+async def test_a_job_that_goes_on_when_its_time_is_over_fails_and_the_others_go_on(pool: Pool) -> None:
+    stubborn, obliging = await pool.deploy("stubborn"), await pool.deploy("obliging")
+    async with pool.worker(cancel_grace_seconds=0.2):
+        over = await pool.submit_job(stubborn, "stubborn", timeout=1.0)
+        other = await pool.submit_job(obliging, "other")
+        await pool.marked("*.running", 2)
+        job_id = over.parameters["job_id"]
+        await pool.store.attempts.begin(job_id, 1, str(over.id))
+        failed = await pool.becomes(over, "Failed")
+        (pool.folder / "go").touch()
+        await pool.becomes(other, "Completed")
+    assert failed.state is not None
+    assert (failed.state.message or "").startswith("job_timed_out: ")
+    assert (await pool.store.jobs.get(DEFAULT_OWNER, job_id)).files[0].error_code == "job_timed_out"
+
+
+async def test_a_run_that_hangs_outside_of_any_model_runs_again_alone(pool: Pool) -> None:
+    stubborn, obliging = await pool.deploy("stubborn"), await pool.deploy("obliging")
+    async with pool.worker(run_silence_seconds=3.0):
+        hangs, other = await pool.submit_job(stubborn, "hangs"), await pool.submit_job(obliging, "other")
+        await pool.marked("*.running", 2)
+
+        async def again() -> bool:
+            return len((pool.folder / "hangs.running").read_text().splitlines()) == 2
+
+        await eventually(again)
+        (pool.folder / "go").touch()
+        for run in (hangs, other):
+            await pool.becomes(run, "Completed")
+    jobs = {run.name: str(run.parameters["job_id"]) for run in (hangs, other)}
+    assert await pool.store.crashes.suspects(jobs.values()) == {jobs[hangs.name]}
+
+
+async def test_a_chore_that_hangs_is_left_behind_and_runs_again(pool: Pool) -> None:
+    sticking = await pool.deploy("sticking", queue="chores")
+    async with pool.worker(run_silence_seconds=1.0) as worker:
+        run = await pool.becomes(await pool.submit(sticking), "Completed")
+        assert run.run_count == 2
+        assert worker.chores["chores"].free == 2
+        (pool.folder / "go").touch()
+
+        async def back() -> bool:
+            return not worker.chores_at_work
+
+        await eventually(back)
+    assert (await pool.client.read_flow_run(run.id)).run_count == 2
+
+
 async def test_a_run_that_waits_holds_no_place(pool: Pool) -> None:
     deployment = await pool.deploy("waiting_elsewhere")
     async with pool.worker(worker_slots=1) as worker:

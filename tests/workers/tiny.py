@@ -169,3 +169,15 @@ def obliging(folder: str, name: str, job_id: str) -> None:
         if asked_to_leave():
             let_go("Its worker wants it back.")
         time.sleep(0.02)
+
+
+@flow(name="sticking", persist_result=False)
+def sticking(folder: str, name: str) -> None:
+    """Hang until ``go``, the first time."""
+    here = Path(folder)
+    if not (here / "once").exists():
+        (here / "once").touch()
+        while not (here / "go").exists():
+            time.sleep(0.02)
+        if asked_to_leave():
+            let_go("Its worker left it behind.")
