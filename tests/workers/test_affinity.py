@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Scheduled
 
 from speech.clock import now
 from speech.settings import Settings
+from storage.due import DueJob
 from storage.store import Store
 from storage.workers import WorkerBeat
 from workers.affinity import KEPT_SECONDS, Affinity
+from workers.chores import ThreadPlaces
+from workers.dispatch import Dispatcher
+from workers.threads import RunThreads
 
 
 @pytest.fixture
@@ -63,3 +72,20 @@ async def test_a_model_is_warm_until_it_was_idle_for_as_long_as_it_is_kept(store
     forever.used("a")
     clock.at += 1e6
     assert forever.warm == ("a",)
+
+
+async def test_what_went_back_to_its_place_in_the_queue_is_left_to_others_for_a_moment_too(store: Store) -> None:
+    await beat(store, "other", 1, "w/tiny")
+    affinity = Affinity(store, "mine", "pool", 60)
+    await affinity.look(["w/tiny"])
+    places = ThreadPlaces(1, RunThreads(cast(Any, None)))
+    mine = Dispatcher(cast(Any, None), store, "pool", "mine", lambda: ("normal",), places, affinity=affinity)
+    job = DueJob("job", "owner", "w/tiny", suspect=False)
+    long_ago = now() - timedelta(hours=1)
+
+    def left(since: datetime) -> bool:
+        state = Scheduled(scheduled_time=long_ago, timestamp=since)
+        run = FlowRun(id=uuid4(), flow_id=uuid4(), next_scheduled_start_time=long_ago, state=state)
+        return mine._leave_to_others(run, job)
+
+    assert [left(now()), left(long_ago)] == [True, False]
