@@ -12,7 +12,8 @@ from speech.errors import JobTimedOut, SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
 from storage.errors import LimitReached
-from tasks.work import FileWork, MustWait
+from tasks.patience import MustWait
+from tasks.work import FileWork
 
 LOOK_AGAIN_SECONDS = 2.0
 """After how long a run looks again that others were quicker than: workers do not take more than fit."""

@@ -19,7 +19,8 @@ from tasks.current import current
 from tasks.diarizing import name_speakers, speakers_beside
 from tasks.parts import share_out, wait_for_parts
 from tasks.steps import assemble, fetch, prepare, recognise, render
-from tasks.work import FileWork, MustWait
+from tasks.patience import MustWait
+from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
 

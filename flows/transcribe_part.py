@@ -50,3 +50,4 @@ def run(job_id: str, submission: int, file_id: str, part: int) -> State[Any]:
         except StepFailed as failure:
             return Failed(message=str(failure))
     return Completed(message="Done.")
+            work.tell_of_trouble(work.failure)

@@ -13,10 +13,12 @@ from prefect.exceptions import Abort
 @dataclass
 class Parting:
     """What a flow tells its worker as it lets go of its run: when to run it again, if at all; and whether it had begun
-    with its job, which otherwise waits in the queue like any other."""
+    with its job, which otherwise waits in the queue like any other. ``trouble`` is the code of what is wrong with the
+    worker's own disks, storage or device, when the flow met such a thing."""
 
     wait_seconds: float | None = None
     begun: bool = True
+    trouble: str | None = None
 
 
 _leaving: ContextVar[Event | None] = ContextVar("woa_worker_leaving", default=None)
@@ -45,6 +47,13 @@ def postpone(seconds: float, reason: str, *, begun: bool = True) -> NoReturn:
         raise RuntimeError("Only a warm worker can run a flow again later.")
     parting.wait_seconds, parting.begun = seconds, begun
     let_go(reason)
+
+
+def meet_trouble(code: str) -> None:
+    """Tell the worker, when the run is over, of trouble of its own; outside of a worker nobody hears it."""
+    parting = _parting.get()
+    if parting is not None:
+        parting.trouble = code
 
 
 def expect_parting() -> Parting:

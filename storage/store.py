@@ -28,6 +28,7 @@ from storage.outbox import Outbox
 from storage.parts import Parts
 from storage.steps import Steps
 from storage.transcripts import Transcripts
+from storage.waits import Waits
 from storage.webhook_secrets import WebhookSecrets
 from storage.workers import Workers
 
@@ -45,6 +46,7 @@ class Store:
         self.demand = Demand(database)
         self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database, limits)
+        self.waits = Waits(database)
         self.parts = Parts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)

@@ -25,7 +25,8 @@ from storage.parts import Part
 from storage.workers import WorkerBeat
 from tasks.observer import JobObserver
 from tasks.steps import HOURS, step
-from tasks.work import FileWork, MustWait
+from tasks.patience import MustWait
+from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
 

@@ -64,7 +64,8 @@ class Ended:
 
     ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all; ``lost`` when
     the process died that had it; ``wait_seconds`` when it is to be run again so much later, as
-    one that has ``begun`` or from the queue.
+    one that has ``begun`` or from the queue; ``trouble`` is the code of what is wrong with the worker, when the run met
+    that.
     """
 
     kind: StateType | None
@@ -73,6 +74,7 @@ class Ended:
     lost: Lost | None = None
     wait_seconds: float | None = None
     begun: bool = True
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,4 +72,5 @@ def _run_guarded(run: FlowRun, entrypoint: str) -> Ended:
     except BaseException as reason:  # noqa: BLE001 - nothing above this frame in the thread could take it
         log.warning("a run broke off", flow_run_id=str(run.id), reason=type(reason).__name__)
         return Ended(None, broken=True)
-    return Ended(state.type if state is not None else None, wait_seconds=parting.wait_seconds, begun=parting.begun)
+    kind = state.type if state is not None else None
+    return Ended(kind, wait_seconds=parting.wait_seconds, begun=parting.begun, trouble=parting.trouble)

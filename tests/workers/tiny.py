@@ -20,7 +20,7 @@ from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
 from storage.projection import Projection
 from tasks.current import current
-from tasks.work import MustWait
+from tasks.patience import MustWait
 
 
 @task
