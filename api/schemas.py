@@ -332,6 +332,7 @@ class WorkersView(Shape):
     online: int = Field(examples=[1])
     slots: int = Field(description="Jobs that they run at once.", examples=[4])
     busy: int = Field(description="Jobs that they run now.", examples=[0])
+    unwell: int = Field(0, description="Workers that take no or few jobs: their disk, storage or device fails.")
     detail: str | None = None
 
 

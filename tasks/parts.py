@@ -72,7 +72,7 @@ def idle_devices(workers: Sequence[WorkerBeat], pool: str) -> int:
 
     The device of whoever asks is one of them: between two pieces it is as idle as the others.
     """
-    free = [worker for worker in workers if worker.pool == pool and worker.busy < worker.slots]
+    free = [worker for worker in workers if worker.pool == pool and worker.busy < worker.slots and worker.is_well]
     devices = [device for worker in free for device in worker.details.get("devices", ()) if device.get("alive")]
     return sum(max(0, device.get("slots", 1) - device["calls"] - device["waiting"]) for device in devices)
 

@@ -18,6 +18,7 @@ from orchestration.beside import end
 from orchestration.outages import Outage
 from orchestration.runs import claim, job_id_of, requeue, sign, still_waits
 from speech.clock import now
+from speech.errors import DeviceUnavailable
 from speech.limits import AtWork, Limits
 from storage.due import DueJob, DueJobs
 from storage.store import Store
@@ -26,6 +27,7 @@ from workers.announced import Announced
 from workers.backlog import Backlog
 from workers.choice import Choice, Room, choose
 from workers.conclusion import Conclusion
+from workers.condition import Condition
 from workers.flows import Entrypoints, FlowUnknown
 from workers.messages import Ended
 from workers.places import Places
@@ -71,6 +73,7 @@ class Dispatcher:
     backlog: Backlog | None = None
     limits: Limits | None = None
     announced: Announced | None = None
+    condition: Condition = field(default_factory=Condition)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _entrypoints: Entrypoints = field(default_factory=Entrypoints)
@@ -102,7 +105,7 @@ class Dispatcher:
 
     async def take(self) -> int:
         """Claim as many due runs as there is room for, and start them; how many."""
-        room = Room(max(0, self.places.free), self.suspects.free if self.suspects is not None else 0)
+        room = self._room()
         if room.ordinary + room.suspects <= 0 or not self.queues():
             return 0
         announced = await self.announced.due(room.ordinary) if self.announced is not None else None
@@ -119,6 +122,11 @@ class Dispatcher:
         if self.announced is not None and (announced is None or not all_taken):
             self.announced.looked(all_taken=all_taken)
         return started
+
+    def _room(self) -> Room:
+        """How many runs fit, and may be taken by a worker that is as well as this one."""
+        suspects = self.suspects.free if self.suspects is not None else 0
+        return Room(self.condition.room(max(0, self.places.free)), 0 if self.condition.resting else suspects)
 
     async def _look(self, room: Room) -> Look:
         """Look at what is due, and further when those in front cannot be taken."""
@@ -234,6 +242,7 @@ class Dispatcher:
             places.release(run.id)
             return False
         run.state = state
+        self.condition.took(run.id)
         job = look.jobs.get(job_id_of(run) or "")
         if job is not None and not job.suspect:
             self._owners[run.id] = job.owner_id
@@ -254,6 +263,8 @@ class Dispatcher:
                 await asyncio.wait({signed}, timeout=SIGNED_WITHIN_SECONDS)
             finally:
                 await end(signed)
+            if self.condition.saw(run, ended) and ended.trouble == DeviceUnavailable.code:
+                places.renew(run.id)
             if ended.lost is not None and self.affinity is not None:
                 self.affinity.lost()
             await Conclusion(self.client, self.store, self.worker_id, self.leaving).conclude(run, ended)

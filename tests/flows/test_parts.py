@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,8 @@ def test_who_cannot_share_out_does_it_alone(bench: Bench, long: Path, monkeypatc
     assert bench.job(job).attempt == 1
 
 
+    sick = replace(_beat("pool", 2), details={**_beat("pool", 2).details, "trouble": {"code": "storage_full"}})
+    assert idle_devices([sick], "pool") == 0
 def test_the_speakers_of_a_shared_out_recording_are_told_apart_once_over_the_whole(bench: Bench, long: Path) -> None:
     job = bench.submitted(file_ids=bench.stored(long), diarization={"enabled": True})
     assert bench.run(job) is None
