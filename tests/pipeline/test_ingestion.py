@@ -26,7 +26,7 @@ from providers.registry import Registry
 from remote.shelf import Listed
 from remote.stores import AllowedStores
 from speech.clock import now
-from speech.errors import SourceChanged, SpeechError, UrlRefused
+from speech.errors import SourceChanged, SpeechError, StorageFull, UrlRefused
 from speech.ingestion import IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
 from speech.settings import IngestStore, Settings
@@ -246,6 +246,40 @@ def test_a_failing_object_is_tried_then_quarantined_and_the_others_go_on(file_de
     assert (station.jobs(), "good.wav.json" in file_depot.names()) == (2, True)
     file_depot.put("bad.wav", b"mended by somebody")
     assert station.run(ingest).submitted == 1
+
+
+@pytest.mark.parametrize("code", ["storage_full", "blobs_unusable", "database_unusable", "model_unavailable"])
+def test_what_fails_of_our_own_trouble_costs_an_object_nothing(file_depot: Depot, open_station: Any, code: str) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, tries=1, results={"to": "next_to_source"})
+    station.run(ingest)
+    for _ in range(3):
+        station.fail(station.objects(ingest)["a.wav"], code)
+        counts = station.run(ingest)
+        assert (counts.tried_again, counts.quarantined) == (1, 0)
+    assert station.objects(ingest)["a.wav"].tries == 1
+    station.fail(station.objects(ingest)["a.wav"], "invalid_audio")
+    assert station.run(ingest).quarantined == 1
+
+
+def test_a_full_store_of_results_costs_an_object_nothing(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, tries=1, results={"to": "next_to_source"})
+    station.run(ingest)
+    station.complete(ingest)
+
+    def full(*given: Any) -> None:
+        raise StorageFull("The disk takes no more bytes.")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("pipeline.handback._write", full)
+        for _ in range(2):
+            assert station.run(ingest).postponed == 1
+    assert station.run(ingest).done == 1
 
 
 def test_a_moment_in_the_future_hides_nothing(file_depot: Depot, open_station: Any) -> None:
