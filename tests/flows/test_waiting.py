@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from flows.attempt import FOR_NEWER_SECONDS
+from orchestration.states import error_of
 from speech.errors import (
     DeviceUnavailable,
     ModelNotInstalled,
@@ -19,6 +22,7 @@ from speech.errors import (
 )
 from speech.jobs import FileStatus, Job, JobStatus
 from storage.blobs import Blobs, BlobsUnusable
+from storage.tables import jobs
 from tests.flows.conftest import Bench, Scripted, failing, tries
 
 pytestmark = pytest.mark.prefect
@@ -160,3 +164,34 @@ def test_waits_grow_and_those_of_one_kind_do_not_shorten_anothers(bench: Bench, 
     assert seconds[4] > 3 * seconds[0]
     assert waits(bench, job) == "model_unavailable"
     assert completes(bench, job)
+
+
+def of_a_newer_version(bench: Bench, job: Job) -> None:
+    """Store the job's request as a version would that is still to come."""
+
+    async def write() -> None:
+        async with bench.runtime.store.database.writing() as connection:
+            change = update(jobs).where(jobs.c.job_id == job.job_id)
+            await connection.execute(change.values(specification_version=99))
+
+    bench.runtime.wait(write())
+
+
+def test_what_only_a_newer_worker_understands_waits_for_one_and_at_last_says_so(bench: Bench, jfk: Path) -> None:
+    allow(bench, outage_wait_seconds=100.0)
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    of_a_newer_version(bench, job)
+    for _ in range(2):
+        assert bench.run(job) is None
+        assert (bench.parting.wait_seconds, bench.parting.begun) == (FOR_NEWER_SECONDS, False)
+        found = bench.job(job)
+        assert (found.status, found.waiting_for, found.attempt) == (
+            JobStatus.QUEUED,
+            "specification_unreadable",
+            job.attempt,
+        )
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_failed()
+    code, sentence = error_of(state.message)
+    assert (code, "newer version" in (sentence or "")) == ("specification_unreadable", True)
