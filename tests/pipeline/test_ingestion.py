@@ -20,7 +20,7 @@ from pipeline.ingest_check import check_ingest
 from pipeline.ingestion import submit_new
 from pipeline.observer import Unobserved
 from pipeline.runtime import Runtime
-from pipeline.source import LeavingSource, Source
+from pipeline.source import LeavingSource, Source, SourceStopped
 from providers.fake import Fake
 from providers.registry import Registry
 from remote.shelf import Listed
@@ -280,6 +280,27 @@ def test_a_full_store_of_results_costs_an_object_nothing(
         for _ in range(2):
             assert station.run(ingest).postponed == 1
     assert station.run(ingest).done == 1
+
+
+def test_a_run_stops_when_its_source_is_disabled_or_deleted_meanwhile(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.source.LOOK_SECONDS", 0.0)
+    station = open_station(calls=file_depot.allowed())
+    ingest = station.ingest(file_depot)
+    source = station.source(ingest)
+    source.go_on()
+    off = ingest.options.model_copy(update={"enabled": False})
+    station.runtime.wait(station.store.ingests.change("default", ingest.ingest_id, off))
+    with pytest.raises(SourceStopped) as stopped:
+        source.go_on()
+    assert stopped.value.code == "ingest_disabled"
+    by_hand = station.source(ingest)
+    by_hand.go_on()  # whoever asks for a run of a disabled source gets it
+    station.runtime.wait(station.store.ingests.delete("default", ingest.ingest_id))
+    with pytest.raises(SourceStopped) as stopped:
+        by_hand.go_on()
+    assert stopped.value.code == "ingest_not_found"
 
 
 def test_a_moment_in_the_future_hides_nothing(file_depot: Depot, open_station: Any) -> None:
