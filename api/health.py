@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import httpx
@@ -22,6 +22,7 @@ from speech.errors import ProviderUnavailable, SpeechError
 from speech.pools import Routing
 from speech.settings import Settings
 from storage.store import Store
+from storage.workers import WorkerBeat
 
 KEPT_SECONDS = 1.0
 TIMEOUT = 2.0
@@ -122,9 +123,10 @@ class HealthChecks:
     async def _workers(self) -> WorkersView:
         beats = await self._store.workers.online(WORKER_SECONDS)
         online = len(beats)
-        detail = None if online else "No worker is online: start one with `woa worker`. Jobs are accepted, and wait."
+        unwell = [beat for beat in beats if not beat.is_well]
         slots, busy = sum(beat.slots for beat in beats), sum(beat.busy for beat in beats)
-        return WorkersView(ok=online > 0, online=online, slots=slots, busy=busy, detail=detail)
+        ok, detail = online > len(unwell), _said_of(online, unwell)
+        return WorkersView(ok=ok, online=online, slots=slots, busy=busy, unwell=len(unwell), detail=detail)
 
     async def _queue(self) -> QueueView:
         return await look_at_queue(self._store, self._routing)
@@ -144,6 +146,15 @@ class HealthChecks:
             return self._registry.get(name).availability()
         except ProviderUnavailable as error:
             return Availability(False, error.message)
+
+
+def _said_of(online: int, unwell: Sequence[WorkerBeat]) -> str | None:
+    if not online:
+        return "No worker is online: start one with `woa worker`. Jobs are accepted, and wait."
+    if not unwell:
+        return None
+    names = ", ".join(f"{beat.name} ({beat.details['trouble'].get('code')})" for beat in unwell)
+    return f"Not well, and taking no or few jobs: {names}; the logs say more. Jobs are accepted, and wait."
 
 
 def _plain(found: Found) -> CheckView:

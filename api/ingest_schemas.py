@@ -118,6 +118,12 @@ class RunWantedView(Shape):
     runs: str = Field(description="Where to look for it.", examples=[f"/api/v1/ingests/{_ID}/runs"])
 
 
+class ReleasedView(RunWantedView):
+    """How many objects were let out of quarantine, and where their run is shown."""
+
+    released: int = Field(description="Objects that are tried again.", examples=[2])
+
+
 def ingest_view(ingest: Ingest) -> IngestView:
     """A source, as the API shows it."""
     options = {name: getattr(ingest.options, name) for name in type(ingest.options).model_fields}

@@ -55,6 +55,7 @@ class Figures(Collector):
         info = InfoMetricFamily("woa_worker", "What a worker is.", labels=_WORKER)
         slots = GaugeMetricFamily("woa_worker_slots", "Jobs that a worker runs at once.", labels=_WORKER)
         busy = GaugeMetricFamily("woa_worker_busy", "Jobs that a worker runs now.", labels=_WORKER)
+        unwell = GaugeMetricFamily("woa_worker_unwell", "1: its disk, storage or device fails.", labels=_WORKER)
         claims = CounterMetricFamily("woa_worker_claims", "Runs that a worker took.", labels=_WORKER)
         hits = CounterMetricFamily("woa_worker_warm_claims", "Of these, whose model was loaded.", labels=_WORKER)
         for worker in self._workers:
@@ -64,10 +65,11 @@ class Figures(Collector):
             info.add_metric(of, {"version": version, "device_name": worker.device, "models": models})
             slots.add_metric(of, worker.slots)
             busy.add_metric(of, worker.busy)
+            unwell.add_metric(of, int(not worker.is_well))
             affinity = details.get("affinity", {})
             claims.add_metric(of, affinity.get("claims", 0))
             hits.add_metric(of, affinity.get("hits", 0))
-        yield from (info, slots, busy, claims, hits)
+        yield from (info, slots, busy, unwell, claims, hits)
 
     def _of_devices(self) -> Iterator[Metric]:
         for key, name, said in _OF_DEVICES:

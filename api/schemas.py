@@ -109,6 +109,11 @@ class JobView(Shape):
     priority: Priority = Field(description="Which queue it waits in.", examples=["normal"])
     error: str | None = Field(description="A sentence, when it failed.", examples=[None])
     error_code: str | None = Field(description="A stable word, when it failed.", examples=[None])
+    waiting_for: str | None = Field(
+        description="A stable word for what it waits for that is no fault of its own, such as `storage_full`, "
+        "`blobs_unusable`, `model_unavailable`, `device_unavailable` or `rate_limited`; it goes on by itself.",
+        examples=[None],
+    )
     metadata: dict[str, Any] = Field(description="As it came.", examples=[{"call": 17}])
     flow_run_id: str | None = Field(description="Prefect's id of the run.", examples=[None])
     flow_run_url: str | None = Field(description="Prefect's page of the run.", examples=[None])
@@ -327,6 +332,7 @@ class WorkersView(Shape):
     online: int = Field(examples=[1])
     slots: int = Field(description="Jobs that they run at once.", examples=[4])
     busy: int = Field(description="Jobs that they run now.", examples=[0])
+    unwell: int = Field(0, description="Workers that take no or few jobs: their disk, storage or device fails.")
     detail: str | None = None
 
 

@@ -52,6 +52,7 @@ def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | No
         priority=job.priority,
         error=job.error,
         error_code=job.error_code,
+        waiting_for=job.waiting_for,
         metadata=job.metadata,
         flow_run_id=job.flow_run_id,
         flow_run_url=f"{prefect_ui}/runs/flow-run/{job.flow_run_id}" if job.flow_run_id else None,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from audio.limits import Limits
-from speech.errors import InvalidAudio, JobCancelled, SpeechError, StorageFull
+from speech.errors import DiskUnusable, InvalidAudio, JobCancelled, SpeechError, StorageFull
 
 Program = Literal["decode", "probe"]
 
@@ -29,7 +29,7 @@ _ENVIRONMENT = {"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
 _POLL_SECONDS = 0.1
 _LONGEST_LINE = 64 * 1024
 _KEPT_ERRORS = 8 * 1024
-_REFUSALS: dict[str, type[SpeechError]] = {kind.code: kind for kind in (InvalidAudio, StorageFull)}
+_REFUSALS: dict[str, type[SpeechError]] = {kind.code: kind for kind in (InvalidAudio, StorageFull, DiskUnusable)}
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 
 
@@ -52,7 +52,7 @@ def run(
 
     Raises:
         InvalidAudio: the file is no audio, or a limit was passed.
-        StorageFull: the child could not write.
+        StorageFull, DiskUnusable: the child could not write.
         JobCancelled: ``cancelled`` said so; it is asked about ten times a second.
         DecoderFailed: the child ended without an answer.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from audio import child
 from audio.limits import Limits
 from audio.source import opened_source
 from audio.spool import Spool
-from speech.errors import StorageFull
+from speech.disks import SPOOL_DISK, disk_error
 
 
 def decode(
@@ -37,7 +36,7 @@ def decode(
 
     Raises:
         InvalidAudio: not audio, too long, too damaged, or beyond a limit.
-        StorageFull: the spool's disk is full.
+        StorageFull, DiskUnusable: the spool's disk takes no more.
         JobCancelled: ``cancelled`` said so.
         OSError: ``source`` cannot be opened.
 
@@ -57,9 +56,10 @@ def _created(path: Path) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("The disk for decoded audio is full: free some space, or move the spool.") from error
-        raise
+        known = disk_error(error, SPOOL_DISK)
+        if known is None:
+            raise
+        raise known from error
     try:
         yield descriptor
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import resource
 from collections.abc import Callable, Iterable
@@ -15,7 +14,8 @@ from audio.limits import Limits
 from audio.media import Sound, first_audio, opened
 from audio.mono import mono_pcm
 from audio.rate import SAMPLE_RATE
-from speech.errors import InvalidAudio, SpeechError, StorageFull
+from speech.disks import SPOOL_DISK, disk_error
+from speech.errors import InvalidAudio, SpeechError
 
 _BYTES_PER_SECOND = SAMPLE_RATE * 2
 _ENOUGH = 0.9
@@ -51,7 +51,7 @@ def decode_into(source: BinaryIO, spool: BinaryIO, limits: Limits, heard: Callab
 
     Raises:
         InvalidAudio: no audio in it, too long, or too little of what it promises can be decoded.
-        StorageFull: the spool takes no more bytes.
+        StorageFull, DiskUnusable: the spool takes no more bytes.
 
     """
     with opened(source) as container:
@@ -82,9 +82,10 @@ def _write_all(spool: BinaryIO, piece: bytes) -> None:
         while rest:
             rest = rest[spool.write(rest) :]
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("The disk for decoded audio is full: free some space, or move the spool.") from error
-        raise
+        known = disk_error(error, SPOOL_DISK)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _check_whole(sound: Sound, promised: float | None) -> None:

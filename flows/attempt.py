@@ -11,11 +11,15 @@ from speech.clock import now
 from speech.errors import JobTimedOut, SpeechError
 from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
-from storage.errors import LimitReached
-from tasks.work import FileWork, MustWait
+from storage.errors import LimitReached, SpecificationUnreadable
+from storage.waits import Wait
+from tasks.patience import VERSION, MustWait
+from tasks.work import FileWork
 
 LOOK_AGAIN_SECONDS = 2.0
 """After how long a run looks again that others were quicker than: workers do not take more than fit."""
+FOR_NEWER_SECONDS = 60.0
+"""For how long a run is left alone that a worker does not understand: the next to take it may be a newer one."""
 
 
 def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, again: bool) -> Attempt:
@@ -26,13 +30,24 @@ def begin(runtime: Runtime, job_id: str, submission: int, flow_run_id: str, *, a
     Raises:
         AttemptSuperseded: when the job was submitted anew since, or is finished.
         JobCancelled: when somebody cancelled it before it began.
-        MustWait: when others have to end first.
+        MustWait: when others have to end first, or a worker of a newer version has to come.
+        SpecificationUnreadable: when none has come for as long as the settings say.
 
     """
     try:
         return runtime.wait(runtime.store.attempts.begin(job_id, submission, flow_run_id, reopen=again))
     except LimitReached as reason:
         raise MustWait(LOOK_AGAIN_SECONDS, reason.message, begun=False) from None
+    except SpecificationUnreadable as reason:
+        _leave_to_newer(runtime, job_id, submission, reason)
+        raise
+
+
+def _leave_to_newer(runtime: Runtime, job_id: str, submission: int, reason: SpecificationUnreadable) -> None:
+    """While workers are upgraded, one after the other, an old one may meet what only a new one knows: MustWait."""
+    wait = Wait(VERSION, FOR_NEWER_SECONDS, reason.code)
+    if runtime.wait(runtime.store.waits.put_off(job_id, submission, wait)) < runtime.settings.outage_wait_seconds:
+        raise MustWait(wait.seconds, "It waits for a worker of a newer version.", begun=False) from None
 
 
 def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:

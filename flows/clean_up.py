@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
-from prefect.states import Completed, Failed
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
 
 from orchestration.client import open_client
 from orchestration.handover import asked_to_leave
 from orchestration.old_runs import remove_old_runs
+from orchestration.wanted import Wish
 from pipeline.runtime import Runtime
 from pipeline.spools import SpoolFolder
 from speech.clock import now
@@ -27,6 +30,8 @@ from tasks.current import current
 log = structlog.get_logger(__name__)
 
 ARTIFACT = "clean-up"
+STOP_SECONDS = 1.0
+"""How often a part that goes on looks whether it is to stop."""
 
 
 @flow(name="clean_up", persist_result=False, validate_parameters=False, log_prints=False)
@@ -36,21 +41,29 @@ def clean_up() -> State[Any]:
     Again, or twice at once, it does no harm: everybody asks before each removal whether it is still due.
     """
     runtime = current()
-    report = runtime.loop.wait(Sweep(runtime).all())
+    sweep = Sweep(runtime, Wish(runtime.settings, UUID(str(flow_run.id))))
+    report = runtime.loop.wait(sweep.all())
     log.info("cleaned up", **{name: removed.count for name, removed in report.removed.items()}, bytes=report.size)
     table = [{"what": name, "removed": part.count, "bytes": part.size} for name, part in report.removed.items()]
     create_table_artifact(table=table, key=ARTIFACT, description="What was removed.")
+    if report.stopped:
+        return Cancelled(message="The rest is due next time.")
     if report.failed:
         return Failed(message=f"Not done, and due again next time: {', '.join(report.failed)}.")
     return Completed(message="Done.")
 
 
+class Stopped(Exception):
+    """A part was broken off."""
+
+
 @dataclass
 class Report:
-    """What went, and the names of the parts that did not get through."""
+    """What went, the names of the parts that did not get through, and whether somebody cancelled the rest."""
 
     removed: dict[str, Removed] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    stopped: bool = False
 
     @property
     def size(self) -> int:
@@ -63,6 +76,7 @@ class Sweep:
     """One clean-up, part by part; one that fails does not keep the others from their work."""
 
     runtime: Runtime
+    wish: Wish | None = None
     report: Report = field(default_factory=Report)
 
     async def all(self) -> Report:
@@ -112,14 +126,31 @@ class Sweep:
         await self._part(name, part)
 
     async def _part(self, name: str, work: Callable[[], Awaitable[Removed]]) -> None:
-        if asked_to_leave():
+        if await self._is_to_stop():
             self.report.failed.append(name)
             return
         try:
-            self.report.removed[name] = await work()
+            self.report.removed[name] = await self._until_stopped(work())
+        except Stopped:
+            self.report.failed.append(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are due too
             log.warning("a part of the clean-up failed", part=name, reason=type(error).__name__)
             self.report.failed.append(name)
+
+    async def _until_stopped(self, work: Awaitable[Removed]) -> Removed:
+        """A part may take hours: it is broken off where it is, which harms nothing."""
+        part = asyncio.ensure_future(work)
+        while not (await asyncio.wait({part}, timeout=STOP_SECONDS))[0]:
+            if await self._is_to_stop():
+                part.cancel()
+        if part.cancelled():
+            raise Stopped
+        return part.result()
+
+    async def _is_to_stop(self) -> bool:
+        """Whether the worker leaves, or somebody cancelled the run."""
+        self.report.stopped = self.report.stopped or (self.wish is not None and await self.wish.over())
+        return self.report.stopped or asked_to_leave()
 
 
 def _ago(seconds: float) -> datetime:

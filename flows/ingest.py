@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from orchestration.handover import let_go
-from pipeline.source import LeavingSource
+from pipeline.source import LeavingSource, SourceStopped
 from speech.logs import about
 from storage.errors import Missing
 from tasks.current import current
@@ -45,6 +45,11 @@ def run(ingest_id: str, listing: bool) -> State[Any]:
         hand_back(work, try_failed_again=listing)
         if listing:
             submit_new(work)
+    except SourceStopped as reason:
+        log.info("a run of an ingest was stopped", code=reason.code)
+        work.stop(reason)
+        report(work)
+        return Cancelled(message=reason.sentence)
     except StepFailed:
         log.warning("a run of an ingest failed", code=work.failure.code if work.failure else None)
     report(work)

@@ -15,11 +15,13 @@ from pipeline.runtime import Runtime
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.logs import about
 from storage.attempts import Attempt
+from storage.errors import SpecificationUnreadable
 from tasks.current import current
 from tasks.diarizing import name_speakers, speakers_beside
 from tasks.parts import share_out, wait_for_parts
+from tasks.patience import MustWait
 from tasks.steps import assemble, fetch, prepare, recognise, render
-from tasks.work import FileWork, MustWait
+from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ def run(job_id: str, submission: int) -> State[Any]:
         return see_through(runtime, attempt)
     except MustWait as reason:
         postpone(reason.seconds, reason.why, begun=reason.begun)
+    except SpecificationUnreadable as reason:
+        return Failed(message=f"{reason.code}: {reason.message}")
 
 
 def see_through(runtime: Runtime, attempt: Attempt) -> State[Any]:

@@ -11,6 +11,7 @@ from prefect.states import Cancelled, Completed, Failed
 from orchestration.handover import asked_to_leave, let_go
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.logs import about
+from storage.errors import SpecificationUnreadable
 from tasks.current import current
 from tasks.parts import recognise_part, taken_up
 from tasks.steps import fetch, prepare
@@ -34,6 +35,8 @@ def transcribe_part(job_id: str, submission: int, file_id: str, part: int) -> St
             if asked_to_leave():
                 let_go("The worker is leaving; the part goes back to the queue.")
             return Cancelled(message=reason.message)
+        except SpecificationUnreadable as reason:
+            return Failed(message=reason.code)
         except Exception as error:
             log.exception("the part broke")
             return Failed(message=f"The worker met an unexpected error ({type(error).__name__}).")
@@ -48,5 +51,6 @@ def run(job_id: str, submission: int, file_id: str, part: int) -> State[Any]:
                 prepare(work)
                 recognise_part(work)
         except StepFailed as failure:
+            work.tell_of_trouble(work.failure)
             return Failed(message=str(failure))
     return Completed(message="Done.")

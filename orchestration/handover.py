@@ -14,7 +14,8 @@ from prefect.exceptions import Abort
 @dataclass
 class Parting:
     """What a flow tells its worker as it lets go of its run: when to run it again, if at all; and whether it had begun
-    with its job, which otherwise waits in the queue like any other.
+    with its job, which otherwise waits in the queue like any other. ``trouble`` is the code of what is wrong with the
+    worker's own disks, storage or device, when the flow met such a thing.
 
     ``wanted_back`` is what the worker tells the flow: to let go of the run. ``heard_at`` is when the flow last asked
     about that, in the seconds of `time.monotonic`: it does so between any two of its steps, however small.
@@ -22,6 +23,7 @@ class Parting:
 
     wait_seconds: float | None = None
     begun: bool = True
+    trouble: str | None = None
     wanted_back: bool = False
     heard_at: float = field(default_factory=time.monotonic)
 
@@ -52,6 +54,13 @@ def postpone(seconds: float, reason: str, *, begun: bool = True) -> NoReturn:
         raise RuntimeError("Only a warm worker can run a flow again later.")
     parting.wait_seconds, parting.begun = seconds, begun
     let_go(reason)
+
+
+def meet_trouble(code: str) -> None:
+    """Tell the worker, when the run is over, of trouble of its own; outside of a worker nobody hears it."""
+    parting = _parting.get()
+    if parting is not None:
+        parting.trouble = code
 
 
 def expect_parting() -> Parting:

@@ -16,7 +16,7 @@ from pipeline.source import Source
 from remote.buckets import BucketUrl
 from remote.stores import parse_place, place_of
 from speech.codec import from_json
-from speech.errors import SourceChanged, SpeechError, UrlNotFound
+from speech.errors import Blame, SourceChanged, SpeechError, UrlNotFound, blame_of
 from speech.formats import find, resolve
 from speech.ingestion import NEXT_TO_SOURCE, ObjectStatus
 from speech.jobs import JobStatus
@@ -71,11 +71,15 @@ def _after_failure(source: Source, ended: Ended, *, try_failed_again: bool) -> N
     if ended.job_error_code == SOURCE_CHANGED:
         # Its bytes are gone; those that replaced them are a version of their own.
         _say(source, found, ObjectStatus.SUPERSEDED, ended.job_error, ended.job_error_code)
-    elif found.tries >= source.ingest.options.tries or ended.results_deleted or ended.over:
+        return
+    # A server whose disk was full for days has not tried the object: such a failure costs it nothing.
+    its_own = blame_of(ended.job_error_code) is Blame.REQUEST
+    if (its_own and found.tries >= source.ingest.options.tries) or ended.results_deleted or ended.over:
         code = ended.job_error_code or SpeechError.code
         _say(source, found, ObjectStatus.QUARANTINED, ended.job_error or "It could not be transcribed.", code)
     elif try_failed_again:
-        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=source.most_unfinished)
+        most = source.most_unfinished
+        again = source.runtime.store.ingest_objects.try_again(found, max_unfinished=most, counts=its_own)
         source.count(tried_again=int(source.runtime.wait(again)))
 
 
@@ -86,8 +90,9 @@ def _hand_back(source: Source, found: IngestObject) -> bool:
     except (Outdated, SourceChanged):
         _say(source, found, ObjectStatus.SUPERSEDED, "A newer version lies there.", SOURCE_CHANGED)
     except SpeechError as error:
-        _not_written(source, found, error.message, error.code, final=not error.retryable)
-        return not error.retryable
+        passing = error.retryable or error.blame is not Blame.REQUEST
+        _not_written(source, found, error.message, error.code, final=not passing)
+        return not passing
     except Exception as error:
         log.exception("an object could not be seen to")
         _not_written(source, found, f"Unexpected {type(error).__name__}.", SpeechError.code, final=True)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from pipeline.runtime import Runtime
 from remote.buckets import BucketUrl
 from remote.shelf import Shelf
 from remote.stores import AllowedStores, open_shelf, parse_place
+from storage.errors import Missing
 from storage.ingest_runs import Counts
 from storage.ingests import Ingest
 
 
 class LeavingSource(Exception):
     """The process wants to leave; what was done is kept, and the next run goes on."""
+
+
+class SourceStopped(Exception):
+    """Somebody wants no more of the run; ``code`` and ``sentence`` say why."""
+
+    def __init__(self, code: str = "run_cancelled", sentence: str = "The run was cancelled.") -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+LOOK_SECONDS = 5.0
+"""How often a run looks whether its source is still there and enabled."""
 
 
 def _never() -> bool:
@@ -23,11 +38,20 @@ def _never() -> bool:
 class Source:
     """A source during one run of it. A plain class: Prefect walks into dataclasses that tasks are given."""
 
-    def __init__(self, runtime: Runtime, ingest: Ingest, leaving: Callable[[], bool] = _never) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        ingest: Ingest,
+        leaving: Callable[[], bool] = _never,
+        cancelled: Callable[[], bool] = _never,
+    ) -> None:
+        """``leaving`` says whether the process wants to leave, ``cancelled`` whether nobody wants the run."""
         self.runtime = runtime
         self.ingest = ingest
         self.counts = Counts()
         self._leaving = leaving
+        self._cancelled = cancelled
+        self._looked_at = time.monotonic()
         self._shelves: dict[tuple[str, str], Shelf] = {}
         self._stores: AllowedStores | None = None
 
@@ -68,6 +92,20 @@ class Source:
         self.counts = self.counts.plus(**more)
 
     def go_on(self) -> None:
-        """Raise LeavingSource when the process wants to leave."""
+        """Raise LeavingSource when the process wants to leave, SourceStopped when nobody wants the run any more."""
         if self._leaving():
             raise LeavingSource
+        if self._cancelled():
+            raise SourceStopped
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._want_enabled()
+
+    def _want_enabled(self) -> None:
+        """Somebody may have deleted or disabled the source since; a run of one that was disabled is asked for."""
+        try:
+            found = self.runtime.wait(self.runtime.store.ingests.named(self.ingest.ingest_id))
+        except Missing:
+            raise SourceStopped("ingest_not_found", "The ingest was deleted.") from None
+        if self.ingest.options.enabled and not found.options.enabled:
+            raise SourceStopped("ingest_disabled", "The ingest was disabled.")

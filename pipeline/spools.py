@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech.disks import SPOOL_DISK, disk_error
+from speech.errors import DiskUnusable
+
 _LOCK = "lock"
 
 
@@ -46,12 +49,25 @@ class SpoolFolder:
 
     @contextmanager
     def work(self) -> Iterator[Path]:
-        """A fresh folder for one file, removed at the end however it ends."""
-        path = Path(tempfile.mkdtemp(prefix="file-", dir=self.path))
+        """A fresh folder for one file, removed at the end however it ends.
+
+        Raises:
+            StorageFull, DiskUnusable: when there can be none.
+
+        """
+        path = self._fresh()
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+    def _fresh(self) -> Path:
+        try:
+            return Path(tempfile.mkdtemp(prefix="file-", dir=self.path))
+        except OSError as error:
+            # Whatever keeps it from that, it is no file's fault.
+            known = disk_error(error, SPOOL_DISK) or DiskUnusable(f"{SPOOL_DISK} takes no folder ({error.strerror}).")
+            raise known from error
 
     def release(self) -> None:
         """Remove the folder; the process does no more work."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speech.errors import ModelUnavailable, ProviderRejected, ProviderUnavailable, SpeechError
+from speech.errors import DeviceUnavailable, ModelUnavailable, ProviderRejected, ProviderUnavailable, SpeechError
 
 NAME = "faster_whisper"
 
@@ -45,7 +45,7 @@ def _known(error: Exception, loading: Path | None) -> SpeechError | None:
             NAME,
         )
     if isinstance(error, OSError | RuntimeError) and _has(text, _DEVICE):
-        return ProviderUnavailable(
+        return DeviceUnavailable(
             "The CUDA device or its libraries cannot be used now: see `woa doctor`, or set WOA_DEVICE=cpu.", NAME
         )
     return None if loading is None else _broken(error, loading)

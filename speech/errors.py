@@ -3,13 +3,14 @@
 ::
 
     SpeechError
-    ├─ InvalidAudio · TextMismatch · FileTooLarge · StorageFull
+    ├─ InvalidAudio · TextMismatch · FileTooLarge
+    ├─ StorageFull (ModelsFull) · DiskUnusable
     ├─ DownloadFailed · UrlNotFound · SourceChanged · UrlRefused
     ├─ UnknownProvider · UnsupportedOption · PolicyRefused · PlaceRefused
-    ├─ ModelNotFound · ModelUnavailable
+    ├─ ModelNotFound · ModelUnavailable (ModelNotInstalled)
     ├─ JobCancelled · JobTimedOut · UnexpectedError · AttemptSuperseded
     └─ ProviderError(message, provider, retry_after)
-       ├─ retryable: ProviderUnavailable · ProviderTimeout · RateLimited
+       ├─ retryable: ProviderUnavailable (DeviceUnavailable) · ProviderTimeout · RateLimited
        └─ permanent: ProviderRejected · AuthenticationFailed · QuotaExhausted · ProviderProtocolError
 
 Messages are sentences that a person can act on. They never hold transcript text, URL queries or secrets,
@@ -18,14 +19,31 @@ because Prefect stores them and logs print them. Errors survive pickling: every 
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
+class Blame(StrEnum):
+    """What an error is laid to: that decides what becomes of a job that meets it (tasks/patience.py)."""
+
+    REQUEST = "request"
+    """The file, what was asked for, or somebody else's service: the job fails when tries on the spot do not help."""
+    MODEL = "model"
+    """A model that this machine cannot have now: the job waits for it, or for another worker, a while."""
+    SERVER = "server"
+    """A disk, the storage, the database or a device of ours: the job waits until that is mended, and the worker that
+    met it takes less."""
+
+
 class SpeechError(Exception):
-    """Base of all errors of the product; ``code`` is the stable word that clients see."""
+    """Base of all errors of the product; ``code`` is the stable word that clients see.
+
+    ``retryable`` says that another try on the spot may help, ``blame`` whose trouble it is.
+    """
 
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
+    blame: ClassVar[Blame] = Blame.REQUEST
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -57,6 +75,22 @@ class StorageFull(SpeechError):
     """The disk or bucket takes no more bytes."""
 
     code = "storage_full"
+    blame = Blame.SERVER
+
+
+class ModelsFull(StorageFull):
+    """The disk of the models has no room for one more; those that are there work."""
+
+    code = "models_folder_full"
+    blame = Blame.MODEL
+
+
+class DiskUnusable(SpeechError):
+    """A disk of this server does not read or write as it should."""
+
+    code = "disk_unusable"
+    retryable = True
+    blame = Blame.SERVER
 
 
 class DownloadFailed(SpeechError):
@@ -124,6 +158,15 @@ class ModelUnavailable(SpeechError):
 
     code = "model_unavailable"
     retryable = True
+    blame = Blame.MODEL
+
+
+class ModelNotInstalled(ModelUnavailable):
+    """The model's weights are not here, and nothing may fetch them: somebody has to put them there."""
+
+    code = "model_not_installed"
+    retryable = False
+    blame = Blame.REQUEST
 
 
 class JobCancelled(SpeechError):
@@ -163,10 +206,18 @@ class ProviderError(SpeechError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider is down or unreachable."""
+    """The provider is down or unreachable. The blame is that of one that runs on this machine."""
 
     code = "provider_unavailable"
     retryable = True
+    blame = Blame.MODEL
+
+
+class DeviceUnavailable(ProviderUnavailable):
+    """The device that models run on cannot be used now, whichever the model."""
+
+    code = "device_unavailable"
+    blame = Blame.SERVER
 
 
 class ProviderTimeout(ProviderError):
@@ -205,3 +256,12 @@ class ProviderProtocolError(ProviderError):
     """The provider answered something that its protocol does not allow."""
 
     code = "provider_protocol_error"
+
+
+def blame_of(code: str | None) -> Blame:
+    """What the error of that code is laid to; the request, when no error of ours that was imported has it."""
+    return next((kind.blame for kind in _kinds(SpeechError) if kind.code == code), Blame.REQUEST)
+
+
+def _kinds(base: type[SpeechError]) -> list[type[SpeechError]]:
+    return [base, *(kind for child in base.__subclasses__() for kind in _kinds(child))]

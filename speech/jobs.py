@@ -148,3 +148,5 @@ class Job:
     flow_run_id: str | None = None
     error: str | None = None
     error_code: str | None = None
+    waiting_for: str | None = None
+    """The code of what keeps it waiting though it is no fault of the job."""

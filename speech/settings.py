@@ -167,6 +167,18 @@ class Settings(BaseSettings):
         description="Seconds that a job has to stop by itself when it is cancelled or its "
         "`timeout` is over; then its process is killed.",
     )
+    outage_wait_seconds: float = Field(
+        1 * DAY,
+        ge=0,
+        description="Seconds that a job waits, all in all, for this server's own disks, storage, database and devices "
+        "to be mended, for a worker that knows its request, or for a provider that asks for patience; then it fails.",
+    )
+    model_wait_seconds: float = Field(
+        900,
+        ge=0,
+        description="Seconds that a job waits, all in all, for a model that no worker could fetch or load so far; then "
+        "it fails.",
+    )
     drain_seconds: float = Field(
         30, ge=0, description="Seconds that a stopping worker lets its jobs finish; then they go back to the queue."
     )

@@ -6,8 +6,8 @@ A worker that was believed dead and is not finds its token worthless: whatever i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, case, func, select, union, update
@@ -36,11 +36,13 @@ from storage.transcripts import TranscriptRow, replace_transcript
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a job, by one worker. ``number`` counts from 1."""
+    """One try at a job, by one worker. ``number`` counts from 1; ``waited`` are the seconds that the job has waited
+    before, by what for (storage/waits.py)."""
 
     job: Job
     token: str
     number: int
+    waited: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Attempts:
             await restart_files(connection, job_id)
             await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))
             job = await note(connection, job_id)
-        return Attempt(job=job, token=token, number=job.attempt)
+        return Attempt(job=job, token=token, number=job.attempt, waited={} if again else dict(row["waits"] or {}))
 
     async def progress(self, attempt: Attempt, file_id: str, stage: Stage, progress: float) -> None:
         """A file is at ``stage``, ``progress`` 0..100 of it done; what was said before is never taken back."""
@@ -132,6 +134,7 @@ class Attempts:
             await hold(connection, attempt)
             await replace_transcript(connection, transcript)
             await connection.execute(update(job_files).where(_file(attempt, file_id)).values(values))
+            await _set(connection, attempt.job.job_id, {"waits": None})
             await self._advance(connection, attempt)
 
     async def file_failed(
@@ -233,6 +236,7 @@ def _begun(row: RowMapping, token: str, flow_run_id: str, *, again: bool) -> dic
         "status": str(JobStatus.PROCESSING),
         "stage": str(Stage.PREPARING),
         "started_at": row["started_at"] or moment,
+        "waiting_for": None,
         "error": None,
         "error_code": None,
     }

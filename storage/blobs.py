@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from speech.errors import SpeechError
+from speech.errors import Blame, SpeechError
 from storage.errors import BlobMissing
 
 _KEY = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]*(/[A-Za-z0-9_\-][A-Za-z0-9_.\-]*)*")
@@ -41,6 +41,7 @@ class BlobsUnusable(SpeechError):
 
     code = "blobs_unusable"
     retryable = True
+    blame = Blame.SERVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speech.errors import SpeechError
+from speech.errors import Blame, SpeechError
 
 
 class Missing(SpeechError):
@@ -95,3 +95,4 @@ class DatabaseUnusable(SpeechError):
 
     code = "database_unusable"
     retryable = True
+    blame = Blame.SERVER

@@ -243,19 +243,38 @@ class IngestObjects:
             changed = await connection.execute(update(ingest_objects).where(_as_it_was(found)).values(values))
             return changed.rowcount == 1
 
-    async def try_again(self, found: IngestObject, *, max_unfinished: int) -> bool:
-        """Run the object's failed job once more; False when the queue is full, or somebody else did; Missing."""
+    async def try_again(self, found: IngestObject, *, max_unfinished: int, counts: bool = True) -> bool:
+        """Run the object's failed job once more; False when the queue is full, or somebody else did; Missing.
+
+        With ``counts`` it is one more of the object's tries.
+        """
         async with self._database.writing() as connection:
             await hold(connection, found.ingest_id)
             # The job first, then its owner, as everybody does who runs a job again: else two may wait for each other.
             await hold_job(connection, found.owner_id, found.job_id or "")
             if await places_left(connection, found.owner_id, max_unfinished) <= 0:
                 return False
-            values = {"tries": found.tries + 1}
+            values = {"tries": found.tries + counts}
             changed = await connection.execute(update(ingest_objects).where(_as_it_was(found)).values(values))
             if changed.rowcount != 1:
                 return False
             return await run_failed_again(connection, found.owner_id, found.job_id or "", max_unfinished=max_unfinished)
+
+    async def release(self, ingest_id: str, object_id: str | None = None) -> int:
+        """Let the quarantined objects of a source, or that one, have all their tries again; how many those were.
+
+        One whose name was refused stays: it never had a job.
+        """
+        held = (
+            (ingest_objects.c.ingest_id == ingest_id)
+            & (ingest_objects.c.status == str(ObjectStatus.QUARANTINED))
+            & ingest_objects.c.job_id.is_not(None)
+        )
+        if object_id is not None:
+            held &= ingest_objects.c.object_id == object_id
+        values = {"status": str(ObjectStatus.SUBMITTED), "settled_at": None, "tries": 0, "write_tries": 0}
+        async with self._database.writing() as connection:
+            return (await connection.execute(update(ingest_objects).where(held).values(values))).rowcount
 
 
 def _as_it_was(found: IngestObject) -> Any:

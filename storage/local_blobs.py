@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from speech.disks import disk_error
 from speech.errors import StorageFull
 from storage.blobs import COPY_BYTES, BlobEntry, BlobFolder, BlobsUnusable, Writer, missing
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNFINISHED = ".unfinished"  # no key begins with a dot, so unfinished files are never taken for blobs
 
 
@@ -26,8 +26,8 @@ class LocalFolder(BlobFolder):
         self._root = root.expanduser().absolute()
 
     def read(self, key: str) -> bytes:
-        """All bytes; BlobMissing."""
-        with self.open(key) as source:
+        """All bytes; BlobMissing, BlobsUnusable."""
+        with room_or_refusal(), self.open(key) as source:
             return source.read()
 
     def open(self, key: str) -> BinaryIO:
@@ -214,12 +214,15 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def room_or_refusal() -> Iterator[None]:
-    """Around writes to the local disk: StorageFull when it takes no more."""
+    """Around work with the local disk: StorageFull when it takes no more, BlobsUnusable when it fails."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        known = disk_error(error, "The disk of the blobs")
+        if isinstance(known, StorageFull) or error.errno == errno.EFBIG:
             raise StorageFull(
                 "The disk of the blobs is full; delete results or files, or give it more room."
             ) from error
+        if known is not None:
+            raise BlobsUnusable(f"{known.message} Check WOA_BLOB_URL.") from error
         raise

@@ -17,6 +17,7 @@ from speech.clock import now
 from speech.errors import AttemptSuperseded, JobCancelled
 from speech.jobs import JobStatus
 from speech.options import Priority
+from storage import specification
 from storage.attempts import Attempt, hold
 from storage.database import Database
 from storage.demand import MODEL, PROVIDER
@@ -110,6 +111,7 @@ class Parts:
         Raises:
             AttemptSuperseded: when nobody waits for it any more.
             JobCancelled: when the job is to stop.
+            SpecificationUnreadable: when this version does not understand what is asked.
 
         """
         chosen = _one(job_id, file_id, part) & (parts.c.submission == submission) & _open()
@@ -120,6 +122,7 @@ class Parts:
                 raise AttemptSuperseded(f"Nobody waits for part {part} of job {job_id} any more.")
             if job["cancel_requested_at"] is not None:
                 raise JobCancelled(f"Job {job_id} was cancelled.")
+            specification.load(job["specification"], job["specification_version"])
             (whole,) = await with_files(connection, [job])
             attempt = Attempt(whole, job["attempt_token"], job["attempt"])
         return attempt, Part(**{name: row[name] for name in Part.__dataclass_fields__})

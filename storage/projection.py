@@ -99,6 +99,7 @@ def _to_ended(row: RowMapping, seen: Projection) -> dict[str, Any]:
         "started_at": row["started_at"] or seen.started_at,
         "completed_at": completed_at,
         "expires_at": expires_at(row, completed_at),
+        "waiting_for": None,
         "error": seen.error or row["error"],
         "error_code": seen.error_code or row["error_code"],
     }
@@ -160,6 +161,8 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "crashes": 0,
         "crashes_alone": 0,
         "suspect": 0,
+        "waits": None,
+        "waiting_for": None,
     }
 
 

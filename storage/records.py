@@ -63,6 +63,7 @@ def job(row: AnyRow, files: Iterable[AnyRow]) -> Job:
         flow_run_id=row["flow_run_id"],
         error=row["error"] or (unreadable.message if unreadable else None),
         error_code=row["error_code"] or (unreadable.code if unreadable else None),
+        waiting_for=None if JobStatus(row["status"]).finished else row["waiting_for"],
     )
 
 

@@ -29,6 +29,7 @@ from storage.overtime import Overtime
 from storage.parts import Parts
 from storage.steps import Steps
 from storage.transcripts import Transcripts
+from storage.waits import Waits
 from storage.webhook_secrets import WebhookSecrets
 from storage.workers import Workers
 
@@ -47,6 +48,7 @@ class Store:
         self.batches = Batches(database, results_kept=results_kept)
         self.attempts = Attempts(database, limits)
         self.overtime = Overtime(database)
+        self.waits = Waits(database)
         self.parts = Parts(database)
         self.crashes = Crashes(database)
         self.transcripts = Transcripts(database)

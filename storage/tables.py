@@ -102,6 +102,8 @@ jobs = Table(
     Column("crashes", Integer, nullable=False, server_default=text("0")),
     Column("crashes_alone", Integer, nullable=False, server_default=text("0")),
     Column("suspect", Integer, nullable=False, server_default=text("0")),
+    Column("waits", JSON(none_as_null=True)),
+    Column("waiting_for", String(64)),
     Column("flow_run_id", ID),
     Column("priority", String(16), nullable=False),
     Column("priority_rank", Integer, nullable=False),

@@ -31,6 +31,11 @@ class WorkerBeat:
     details: dict[str, Any] = field(default_factory=dict)
     beat_at: datetime | None = None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it takes as many jobs as fit: nothing is wrong with its disks, storage or device."""
+        return not self.details.get("trouble")
+
 
 class Workers:
     """The workers of an installation."""

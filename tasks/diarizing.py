@@ -13,8 +13,9 @@ from pipeline.attribute import attribute
 from pipeline.diarize import diarize as diarize_recording
 from speech.jobs import Stage
 from tasks.observer import SideObserver
+from tasks.patience import MustWait
 from tasks.steps import HOURS, step
-from tasks.work import FileWork, MustWait, StepFailed
+from tasks.work import FileWork, StepFailed
 
 LOOK_SECONDS = 0.5
 """How often whoever waits for the speakers says how far that is."""

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import ParamSpec
+from uuid import UUID
 
 import structlog
 from prefect import Task
 from prefect.artifacts import create_table_artifact
 
 from orchestration.handover import asked_to_leave
+from orchestration.wanted import Wish
 from pipeline.handback import settle_ended
 from pipeline.ingestion import submit_new as submit
 from pipeline.runtime import Runtime
-from pipeline.source import LeavingSource, Source
+from pipeline.source import LeavingSource, Source, SourceStopped
 from speech.errors import SpeechError, UnexpectedError
 from speech.ingestion import RunStatus
 from tasks.retrying import as_task
@@ -33,7 +35,9 @@ class SourceWork:
     def __init__(self, runtime: Runtime, ingest_id: str, flow_run_id: str) -> None:
         """Begin it; Missing when the source was deleted."""
         self.runtime = runtime
-        self.source = Source(runtime, runtime.wait(runtime.store.ingests.named(ingest_id)), asked_to_leave)
+        wish = Wish(runtime.settings, UUID(flow_run_id))
+        ingest = runtime.wait(runtime.store.ingests.named(ingest_id))
+        self.source = Source(runtime, ingest, asked_to_leave, lambda: runtime.loop.wait(wish.over()))
         self.run_id = runtime.wait(runtime.store.ingest_runs.begin(self.source.ingest, flow_run_id))
         self.failure: SpeechError | None = None
 
@@ -44,6 +48,11 @@ class SourceWork:
         self.runtime.wait(self.runtime.store.ingest_runs.end(self.run_id, status, self.source.counts, *error))
         return error[1]
 
+    def stop(self, reason: SourceStopped) -> None:
+        """Keep how far it came, and why no further."""
+        ended = (self.run_id, RunStatus.FAILED, self.source.counts, reason.sentence, reason.code)
+        self.runtime.wait(self.runtime.store.ingest_runs.end(*ended))
+
     def keep(self) -> None:
         """Keep what was counted so far."""
         self.runtime.wait(self.runtime.store.ingest_runs.count(self.run_id, self.source.counts))
@@ -53,12 +62,12 @@ class SourceWork:
 
         Raises:
             StepFailed: then.
-            LeavingSource: when the worker wants to leave.
+            LeavingSource, SourceStopped: when the worker wants to leave, or nobody wants the run.
 
         """
         try:
             work()
-        except LeavingSource:
+        except (LeavingSource, SourceStopped):
             raise
         except SpeechError as error:
             self.failure = error

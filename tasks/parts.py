@@ -21,11 +21,13 @@ from speech.clock import now
 from speech.errors import AttemptSuperseded, JobCancelled, SpeechError
 from speech.jobs import Stage
 from storage.attempts import Attempt
+from storage.errors import SpecificationUnreadable
 from storage.parts import Part
 from storage.workers import WorkerBeat
 from tasks.observer import JobObserver
+from tasks.patience import MustWait
 from tasks.steps import HOURS, step
-from tasks.work import FileWork, MustWait
+from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +73,7 @@ def idle_devices(workers: Sequence[WorkerBeat], pool: str) -> int:
 
     The device of whoever asks is one of them: between two pieces it is as idle as the others.
     """
-    free = [worker for worker in workers if worker.pool == pool and worker.busy < worker.slots]
+    free = [worker for worker in workers if worker.pool == pool and worker.busy < worker.slots and worker.is_well]
     devices = [device for worker in free for device in worker.details.get("devices", ()) if device.get("alive")]
     return sum(max(0, device.get("slots", 1) - device["calls"] - device["waiting"]) for device in devices)
 
@@ -108,10 +110,15 @@ def taken_up(runtime: Runtime, job_id: str, submission: int, file_id: str, part:
 
     Raises:
         AttemptSuperseded, JobCancelled: when nobody wants it any more.
+        SpecificationUnreadable: when the job wants something newer than this worker; its own run waits for one.
 
     """
     parts = runtime.store.parts
-    attempt, taken = runtime.wait(parts.take_up(job_id, submission, file_id, part))
+    try:
+        attempt, taken = runtime.wait(parts.take_up(job_id, submission, file_id, part))
+    except SpecificationUnreadable:
+        runtime.wait(parts.end(job_id, file_id, part))
+        raise
     try:
         yield PartWork(runtime, attempt, taken)
     finally:

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 import structlog
 
 from engine.slots import Standing
+from orchestration.handover import meet_trouble
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording, stored_recording
@@ -20,34 +21,28 @@ from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
 from providers.base import RecognitionOptions
 from speech.diarization import Diarization
-from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, ProviderError, SpeechError, UnexpectedError
+from speech.disks import disk_error
+from speech.errors import (
+    AttemptSuperseded,
+    Blame,
+    JobCancelled,
+    JobTimedOut,
+    SpeechError,
+    UnexpectedError,
+)
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
 from speech.options import TranscribeRequest
 from speech.transcript import Segment, Transcript
 from storage.attempts import Attempt
 from storage.submission import RANKS
+from tasks.blame import blame_of
 from tasks.observer import OVER, JobObserver
+from tasks.patience import LONGEST_WAIT_HERE, PROVIDER, MustWait, asked_to_wait, wait_for
 
 log = structlog.get_logger(__name__)
 
-
-LONGEST_WAIT_HERE = 5.0
-"""Seconds for which a run waits where it is; who is told to wait longer gives its place back meanwhile."""
-LONGEST_WAIT = 3600.0
-MOST_ATTEMPTS = 20
-"""Attempts at a job after which a provider that asks to wait is not waited for any more."""
-
-
-class MustWait(Exception):
-    """The run has to wait, and is to go on after so many ``seconds``; ``why`` is a sentence, and ``begun`` whether the
-    job is at work meanwhile."""
-
-    def __init__(self, seconds: float = 0.0, why: str = "A provider asks for patience.", begun: bool = True) -> None:
-        super().__init__(seconds, why, begun)
-        self.seconds = seconds
-        self.why = why
-        self.begun = begun
+_ASKED = "A provider asks for patience."
 
 
 class StepFailed(Exception):
@@ -162,7 +157,7 @@ class FileWork:
             except StepFailed:
                 self._wait_or_fail(self.failure)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
-                self._fail(self._known(error))
+                self._wait_or_fail(self._known(error))
 
     def out_of_time(self) -> bool:
         """Whether the job's time is over; then the file has failed, without any work."""
@@ -174,20 +169,35 @@ class FileWork:
     def _known(self, error: Exception) -> SpeechError:
         if isinstance(error, SpeechError):
             return error
+        if isinstance(error, OSError) and (sick := disk_error(error, "A disk of this server")) is not None:
+            log.error("a disk fails a step", exc_info=error)
+            return sick
         log.error("unexpected error in a step", exc_info=error)
         return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
 
+    def tell_of_trouble(self, error: SpeechError) -> Blame:
+        """What the error is laid to; the worker hears of what is its own trouble, and may take less."""
+        blame = blame_of(error, self.runtime.registry)
+        if blame is Blame.SERVER:
+            meet_trouble(error.code)
+        return blame
+
     def _wait_or_fail(self, error: SpeechError) -> None:
-        """Have the run run again later when the provider said when; nothing is repeated then that was finished.
+        """Have the run run again later when it may go better then; nothing is repeated then that was finished.
 
         Raises:
             MustWait: then.
 
         """
-        seconds = asked_to_wait(error)
-        if LONGEST_WAIT_HERE < seconds <= LONGEST_WAIT and error.retryable and self.attempt.number < MOST_ATTEMPTS:
-            raise MustWait(seconds)
-        self._fail(error)
+        blame = self.tell_of_trouble(error)
+        wait = wait_for(error, blame, self.attempt.waited, self.runtime.settings)
+        if wait is None:
+            self._fail(error)
+            return
+        self.runtime.wait(self.runtime.store.waits.begin(self.attempt, wait))
+        log.warning("the job waits", code=wait.code, reason=error.message, seconds=round(wait.seconds))
+        asked = wait.kind == PROVIDER
+        raise MustWait(wait.seconds, _ASKED if asked else f"It waits ({wait.code}).", begun=asked)
 
     def _fail(self, error: SpeechError) -> None:
         failed = self.runtime.store.attempts.file_failed(
@@ -206,8 +216,3 @@ class FileWork:
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)
         self.runtime.wait(note(key.step, key.name))
-
-
-def asked_to_wait(error: SpeechError) -> float:
-    """For how many seconds a provider asks to be left alone; 0 when it does not say."""
-    return (error.retry_after or 0.0) if isinstance(error, ProviderError) else 0.0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech.errors import ModelUnavailable, StorageFull
+from speech.errors import ModelsFull, ModelUnavailable
 from weights.catalog import CatalogEntry
 
 Progress = Callable[[int, int | None], None]
@@ -47,9 +47,9 @@ def ignore(done: int, total: int | None) -> None:
     """A progress that nobody follows."""
 
 
-def storage_full(folder: Path) -> StorageFull:
+def storage_full(folder: Path) -> ModelsFull:
     """The error for a disk without room."""
-    return StorageFull(f"The disk of the models folder {folder} is full: free some space or remove a model.")
+    return ModelsFull(f"The disk of the models folder {folder} is full: free some space or remove a model.")
 
 
 @contextlib.contextmanager

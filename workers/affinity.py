@@ -63,4 +63,5 @@ class Affinity:
         """Whether another worker has the model loaded, and room, while this one has not."""
         if model in self.warm:
             return False
-        return any(model in beat.details.get("warm", ()) and beat.busy < beat.slots for beat in self._others)
+        able = [beat for beat in self._others if beat.busy < beat.slots and beat.is_well]
+        return any(model in beat.details.get("warm", ()) for beat in able)

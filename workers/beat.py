@@ -73,6 +73,7 @@ class Heart:
                 "version": own_version(),
                 "models": sorted({model for device in devices for model in device.pulse.models}),
                 "runs": [str(run_id) for run_id in service.runs],
+                "trouble": service.condition.shown(),
                 "warm": list(self.affinity.warm),
                 "affinity": {"claims": self.affinity.claims, "hits": self.affinity.hits},
                 "devices": [_shown(device) for device in devices],

@@ -57,6 +57,9 @@ class ThreadPlaces:
         """Free a run's place."""
         self._reserved.discard(run_id)
 
+    def renew(self, run_id: UUID) -> None:
+        """Threads have no device."""
+
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:
         """Run it in a thread."""
         loop = asyncio.get_running_loop()

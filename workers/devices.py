@@ -172,6 +172,13 @@ class DevicePlaces:
             if device.process is not None and device.process.alive:
                 device.process.leave()
 
+    def renew(self, run_id: UUID) -> None:
+        """Kill the process of the device on which the run has its place; a new one comes. What CUDA has broken in a
+        process stays broken there."""
+        for device in self.devices:
+            if run_id in device.reserved and device.process is not None:
+                device.process.kill("its device failed")
+
     def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
         """Kill the process that has this run, and with it the other runs of that process: they run again."""
         for device in self.devices:

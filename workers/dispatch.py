@@ -18,6 +18,7 @@ from orchestration.beside import end
 from orchestration.outages import Outage
 from orchestration.runs import claim, job_id_of, place_of, requeue, sign, still_waits
 from speech.clock import now
+from speech.errors import DeviceUnavailable
 from speech.limits import AtWork, Limits
 from speech.options import Priority
 from storage.due import DueJob, DueJobs
@@ -27,6 +28,7 @@ from workers.announced import Announced
 from workers.backlog import Backlog, in_order
 from workers.choice import Choice, Room, choose
 from workers.conclusion import Conclusion
+from workers.condition import Condition
 from workers.flows import Entrypoints, FlowUnknown
 from workers.messages import Ended
 from workers.places import ANYBODY, Guest, Places
@@ -72,6 +74,7 @@ class Dispatcher:
     backlog: Backlog | None = None
     limits: Limits | None = None
     announced: Announced | None = None
+    condition: Condition = field(default_factory=Condition)
     long_seconds: float = 0.0
     """Seconds of recordings from which a job is long; 0: none is."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,8 +108,7 @@ class Dispatcher:
 
     async def take(self) -> int:
         """Claim as many due runs as there is room for, and start them; how many."""
-        suspects = self.suspects.free if self.suspects is not None else 0
-        room = Room(max(0, self.places.free), suspects, self.places.beside)
+        room = self._room()
         if room.ordinary + room.suspects + room.beside <= 0 or not self.queues():
             return 0
         announced = await self.announced.due(room.ordinary) if self.announced is not None else None
@@ -123,6 +125,15 @@ class Dispatcher:
         if self.announced is not None and (announced is None or not all_taken):
             self.announced.looked(all_taken=all_taken)
         return started
+
+    def _room(self) -> Room:
+        """How many runs fit, and may be taken by a worker that is as well as this one."""
+        suspects = self.suspects.free if self.suspects is not None else 0
+        return Room(
+            self.condition.room(max(0, self.places.free)),
+            0 if self.condition.resting else suspects,
+            0 if self.condition.trouble is not None else self.places.beside,
+        )
 
     async def _look(self, room: Room) -> Look:
         """Look at what is due, and further when those in front cannot be taken."""
@@ -251,6 +262,7 @@ class Dispatcher:
             places.release(run.id)
             return False
         run.state = state
+        self.condition.took(run.id)
         if job is not None and not job.suspect:
             self._owners[run.id] = job.owner_id
             self._serve(job.owner_id)
@@ -270,6 +282,8 @@ class Dispatcher:
                 await asyncio.wait({signed}, timeout=SIGNED_WITHIN_SECONDS)
             finally:
                 await end(signed)
+            if self.condition.saw(run, ended) and ended.trouble == DeviceUnavailable.code:
+                places.renew(run.id)
             if ended.lost is not None and self.affinity is not None:
                 self.affinity.lost()
             await Conclusion(self.client, self.store, self.worker_id, self.leaving).conclude(run, ended)

@@ -73,7 +73,8 @@ class Ended:
 
     ``broken`` when Prefect's engine gave up; ``refusal`` says why the run cannot be run here at all; ``lost`` when
     the process died that had it; ``wait_seconds`` when it is to be run again so much later, as
-    one that has ``begun`` or from the queue; ``returned`` when its worker asked for it back.
+    one that has ``begun`` or from the queue; ``returned`` when its worker asked for it back; ``trouble`` is the code of
+    what is wrong with the worker, when the run met that.
     """
 
     kind: StateType | None
@@ -83,6 +84,7 @@ class Ended:
     wait_seconds: float | None = None
     begun: bool = True
     returned: bool = False
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

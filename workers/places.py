@@ -54,3 +54,6 @@ class Places(Protocol):
 
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:
         """Run a run that has a place."""
+
+    def renew(self, run_id: UUID) -> None:
+        """The device on which the run had its place fails: start its process anew, if it has one that outlives runs."""

@@ -32,6 +32,7 @@ from workers.backlog import Backlog
 from workers.beat import Heart
 from workers.cancelling import Enforcer
 from workers.chores import QUEUES, ThreadPlaces
+from workers.condition import Condition
 from workers.devices import DevicePlaces, KeptDevice, device_environments
 from workers.dispatch import Dispatcher
 from workers.lengths import Lengths
@@ -65,6 +66,7 @@ class PoolService:
     threads: RunThreads = field(init=False)
     chores: dict[str, ThreadPlaces] = field(init=False)
     """The places of each queue of chores."""
+    condition: Condition = field(default_factory=Condition, init=False)
 
     def __post_init__(self) -> None:
         environments = device_environments(self.settings)
@@ -128,6 +130,7 @@ class PoolService:
             ),
             Limits.from_settings(self.settings),
             Announced(client, pool, lambda: queues.unhindered(queues.of_jobs())),
+            self.condition,
             self.settings.long_job_seconds,
             leaving,
         )

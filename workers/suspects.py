@@ -81,6 +81,9 @@ class SuspectPlace:
         if self._process is not None and self._process.alive:
             self._process.leave()
 
+    def renew(self, run_id: UUID) -> None:
+        """Each run has a new process as it is."""
+
     def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
         """Kill its process."""
         if run_id == self._run_id and self._process is not None:

@@ -92,6 +92,12 @@ def _run_guarded(run: FlowRun, entrypoint: str, parting: Parting) -> Ended:
     except BaseException as reason:  # noqa: BLE001 - nothing above this frame in the thread could take it
         log.warning("a run broke off", flow_run_id=str(run.id), reason=type(reason).__name__)
         return Ended(None, broken=True)
-    if state is None and parting.wait_seconds is None:
-        return Ended(None, returned=parting.wanted_back)
-    return Ended(state.type if state is not None else None, wait_seconds=parting.wait_seconds, begun=parting.begun)
+    kind = state.type if state is not None else None
+    returned = kind is None and parting.wait_seconds is None and parting.wanted_back
+    return Ended(
+        kind,
+        wait_seconds=parting.wait_seconds,
+        begun=parting.begun,
+        returned=returned,
+        trouble=parting.trouble,
+    )

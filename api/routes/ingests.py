@@ -20,6 +20,7 @@ from api.ingest_schemas import (
     IngestObjectList,
     IngestRunList,
     IngestView,
+    ReleasedView,
     RunWantedView,
     ingest_view,
     object_view,
@@ -197,6 +198,32 @@ async def list_ingest_objects(
     await parts.store.ingests.get(caller.owner_id, ingest_id)
     found, following = await parts.store.ingest_objects.list(ingest_id, status=status, limit=limit, cursor=cursor)
     return shown(IngestObjectList(objects=[object_view(one) for one in found], next_cursor=following))
+
+
+@router.post(
+    "/{ingest_id}/retry",
+    operation_id="retry_ingest",
+    summary="Try quarantined objects again",
+    status_code=202,
+    response_model=ReleasedView,
+    responses=refusals(404, 422),
+)
+async def retry_ingest(
+    ingest_id: IngestId,
+    parts: App,
+    caller: Caller,
+    object_id: Annotated[str | None, Query(description="Only this object.", max_length=128)] = None,
+) -> Response:
+    """Once what kept them from being transcribed is mended: they have all their tries again, and a run begins.
+
+    What was transcribed already is only written back; an object whose name was refused stays where it is.
+    """
+    await parts.store.ingests.get(caller.owner_id, ingest_id)
+    released = await parts.store.ingest_objects.release(ingest_id, object_id)
+    if released:
+        await parts.store.ingests.want_run(caller.owner_id, ingest_id)
+    view = ReleasedView(ingest_id=ingest_id, released=released, runs=f"{API}/ingests/{ingest_id}/runs")
+    return Answer.of(view, 202).response()
 
 
 @router.get(

@@ -87,6 +87,14 @@ async def test_a_queue_that_cannot_be_counted_is_said_so(desk: Desk, monkeypatch
     assert "RuntimeError" in queue["detail"]
 
 
+async def test_workers_that_are_not_well_are_named(desk: Desk) -> None:
+    sick = {"trouble": {"code": "storage_full", "seconds": 8}}
+    await desk.store.workers.beat(WorkerBeat("one", "full", "h", "p", "cpu", 4, 0, now(), sick))
+    workers = (await desk.client.get("/api/v1/health")).json()["checks"]["workers"]
+    assert (workers["ok"], workers["online"], workers["unwell"]) == (False, 1, 1)
+    assert "full (storage_full)" in workers["detail"]
+
+
 async def test_without_prefect_and_workers_jobs_are_still_accepted(desk: Desk) -> None:
     body = (await desk.client.get(HEALTH)).json()
     assert body["status"] == "degraded"

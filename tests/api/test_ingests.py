@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speech.ingestion import RunStatus
+from speech.ingestion import ObjectStatus, RunStatus
 from speech.settings import Settings
 from storage.ingest_objects import Met
 from storage.ingest_runs import Counts
@@ -110,6 +110,7 @@ async def test_another_owners_ingests_do_not_exist(station: Desk, folder: Path) 
         ("DELETE", where),
         ("POST", f"{where}/run"),
         ("GET", f"{where}/objects"),
+        ("POST", f"{where}/retry"),
         ("GET", f"{where}/runs"),
     ]:
         answer = await station.client.request(method, path, headers=hers)
@@ -152,3 +153,27 @@ async def test_the_same_request_again_is_one_ingest(station: Desk, folder: Path)
         answer = await station.client.post(INGESTS, json=body, headers={"Idempotency-Key": "once"})
         assert answer.status_code == 201
     assert len((await station.client.get(INGESTS)).json()["ingests"]) == 1
+
+
+async def test_quarantined_objects_are_tried_again_when_somebody_asks(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    where, objects = f"{INGESTS}/{made['ingest_id']}", station.store.ingest_objects
+    ingest = await station.store.ingests.get("default", made["ingest_id"])
+    met = [Met(f"file://{folder}/{name}", "1", 5, None) for name in ("a", "b")]
+    await objects.take(ingest, [*met, Met("file:///x", "1", 5, None, "No.")], max_unfinished=9)
+    for one in (await objects.list(ingest.ingest_id, status=ObjectStatus.SUBMITTED))[0]:
+        await objects.settle(one, ObjectStatus.QUARANTINED, "It is broken.", "invalid_audio")
+    held = (await station.client.get(f"{where}/objects", params={"status": "quarantined"})).json()["objects"]
+    chosen = next(one["object_id"] for one in held if one["job_id"])
+    answer = await station.client.post(f"{where}/retry", params={"object_id": chosen})
+    assert (answer.status_code, answer.json()["released"], answer.json()["runs"]) == (202, 1, f"{where}/runs")
+    assert (await station.client.post(f"{where}/retry")).json()["released"] == 1
+    assert (await station.client.post(f"{where}/retry")).json()["released"] == 0
+    found, _ = await objects.list(ingest.ingest_id)
+    assert sorted((str(one.status), one.tries) for one in found) == [
+        ("quarantined", 0),
+        ("submitted", 0),
+        ("submitted", 0),
+    ]
+    wanted = await station.store.ingests.wanted()
+    assert [one.ingest_id for one in wanted] == [ingest.ingest_id]

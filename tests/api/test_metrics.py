@@ -57,6 +57,13 @@ def test_what_workers_and_devices_say() -> None:
     assert figures["woa_jobs"] == {("speech-cpu", "queued"): 3, ("speech-cpu", "processing"): 2}
 
 
+def test_a_worker_that_is_not_well_says_so() -> None:
+    sick = replace(BEAT, details={**DETAILS, "trouble": {"code": "storage_full", "seconds": 8}})
+    worker = ('w "1"\n', "host", "speech-cpu")
+    assert read(Figures([BEAT], QUEUE).exposition().decode())["woa_worker_unwell"] == {worker: 0}
+    assert read(Figures([sick], QUEUE).exposition().decode())["woa_worker_unwell"] == {worker: 1}
+
+
 def test_a_worker_of_another_version_says_less() -> None:
     figures = read(Figures([WorkerBeat("id", "w", "h", "p", "cpu", 1, 0, now())], QUEUE).exposition().decode())
     assert figures["woa_worker_claims_total"] == {("w", "h", "p"): 0}

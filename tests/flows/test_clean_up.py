@@ -11,9 +11,17 @@ from uuid import uuid4
 
 import pytest
 from prefect import State, get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Completed
+from prefect.states import Cancelling, Completed
 
 from deployments.apply import apply
 from flows.clean_up import Sweep, clean_up
@@ -97,3 +105,28 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(bench: Bench, monkeypatc
     assert state.is_failed()
     assert state.message == "Not done, and due again next time: expired_results."
     assert "orphans" in artifact
+
+
+def test_a_clean_up_that_somebody_cancels_in_prefect_breaks_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestration.wanted.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("flows.clean_up.STOP_SECONDS", 0.05)
+    settings, reached = bench.runtime.settings, []
+
+    async def for_hours(**given: Any) -> Any:
+        reached.append("blobs")
+        async with open_client(settings) as client:
+            (run,) = await client.read_flow_runs(flow_run_filter=running)
+            await client.set_flow_run_state(run.id, Cancelling())
+        await asyncio.sleep(3600)
+
+    async def next_part(*given: Any) -> Any:
+        reached.append("orphans")
+
+    kind = FlowRunFilterStateType(any_=[StateType.RUNNING])
+    running = FlowRunFilter(state=FlowRunFilterState(type=kind), start_time=FlowRunFilterStartTime(after_=now()))
+    monkeypatch.setattr(bench.runtime.store.garbage, "collect", for_hours)
+    monkeypatch.setattr(bench.runtime.store.orphans, "sweep", next_part)
+    state, artifact = cleaned(bench)
+    assert state is not None
+    assert (state.is_cancelled(), reached) == (True, ["blobs"]), state
+    assert "expired_results" in artifact

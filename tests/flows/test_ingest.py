@@ -7,13 +7,16 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.states import Cancelling
 
 from flows.ingest import ingest
+from orchestration.client import open_client
 from orchestration.environment import prefect_settings
 from orchestration.internals import run_to_its_end
 from speech.ingestion import IngestOptions, ObjectStatus, RunStatus
@@ -100,6 +103,31 @@ def test_a_source_that_was_deleted_ends_quietly(bench: Bench, source: Ingest) ->
     state = run(bench, source.ingest_id)
     assert state is not None
     assert state.is_cancelled()
+
+
+def test_a_run_that_somebody_cancels_in_prefect_stops_at_its_next_handful(
+    bench: Bench, source: Ingest, tmp_path: Path, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.wanted.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("pipeline.ingestion.AT_ONCE", 1)
+    shutil.copy(jfk, tmp_path / "calls" / "second.flac")
+    os.utime(tmp_path / "calls" / "second.flac", (1000, 1000))
+    objects = bench.runtime.store.ingest_objects
+    take = objects.take
+
+    async def take_and_cancel(*given: Any, **named: Any) -> Any:
+        (one,), _ = await bench.runtime.store.ingest_runs.list(source.ingest_id)
+        async with open_client(bench.runtime.settings) as client:
+            await client.set_flow_run_state(UUID(one.flow_run_id or ""), Cancelling())
+        return await take(*given, **named)
+
+    monkeypatch.setattr(objects, "take", take_and_cancel)
+    state = run(bench, source.ingest_id)
+    assert state is not None
+    assert state.is_cancelled(), state
+    assert len(bench.runtime.wait(objects.list(source.ingest_id))[0]) == 1
+    (one,), _ = bench.runtime.wait(bench.runtime.store.ingest_runs.list(source.ingest_id))
+    assert (one.status, one.error_code, one.counts.submitted) == (RunStatus.FAILED, "run_cancelled", 1)
 
 
 def artifact(bench: Bench, source: Ingest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from storage.parts import WatchedPart
 from storage.workers import WorkerBeat
 from tasks.parts import LOOK_AGAIN_SECONDS, idle_devices
 from tests.flows.conftest import Bench, Diarizing, Scripted, failing, tries
+from tests.flows.test_waiting import of_a_newer_version
 from tests.providers.conftest import Decode, decode
 
 __all__ = ["decode"]
@@ -114,6 +116,19 @@ def test_what_a_part_left_undone_the_job_does_itself(bench: Bench, long: Path) -
     assert state.is_completed()
 
 
+def test_a_part_of_a_job_that_only_newer_workers_understand_is_left_to_the_jobs_own_run(
+    bench: Bench, long: Path
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(long))
+    assert bench.run(job) is None
+    of_a_newer_version(bench, job)
+    before = tries()
+    state = run_part(bench, job, 0)
+    assert state is not None
+    assert (state.is_failed(), state.message, tries()) == (True, "specification_unreadable", before)
+    assert [part.ended for part in watched(bench)] == [True, False]
+
+
 def test_a_part_that_nobody_waits_for_is_let_go_of(bench: Bench, long: Path) -> None:
     job = bench.submitted(file_ids=bench.stored(long))
     assert bench.run(job) is None
@@ -176,6 +191,8 @@ def test_which_devices_are_idle() -> None:
     assert idle_devices([_beat("pool", 2, slots=4, calls=1, waiting=1)], "pool") == 4
     assert idle_devices([_beat("pool", 2, alive=False)], "pool") == 0
     assert idle_devices([], "pool") == 0
+    sick = replace(_beat("pool", 2), details={**_beat("pool", 2).details, "trouble": {"code": "storage_full"}})
+    assert idle_devices([sick], "pool") == 0
 
 
 def test_who_cannot_share_out_does_it_alone(bench: Bench, long: Path, monkeypatch: pytest.MonkeyPatch) -> None:

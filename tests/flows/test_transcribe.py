@@ -170,17 +170,6 @@ def test_a_database_that_is_away_for_a_moment_does_not_cost_the_work(
     assert ended(bench.run(bench.submitted(file_ids=bench.stored(jfk))))[0] == "COMPLETED"
 
 
-def test_a_disk_without_room_for_a_working_folder_fails_the_file_with_a_sentence(
-    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*given: Any, **named: Any) -> str:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pipeline.spools.tempfile.mkdtemp", full)
-    job = bench.submitted(file_ids=bench.stored(jfk))
-    assert ended(bench.run(job)) == ("FAILED", "internal_error")
-
-
 def test_a_step_whose_database_is_away_is_tried_again(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = bench.runtime.store
     get, asked = store.files.get, []

@@ -20,13 +20,13 @@ from pipeline.ingest_check import check_ingest
 from pipeline.ingestion import submit_new
 from pipeline.observer import Unobserved
 from pipeline.runtime import Runtime
-from pipeline.source import LeavingSource, Source
+from pipeline.source import LeavingSource, Source, SourceStopped
 from providers.fake import Fake
 from providers.registry import Registry
 from remote.shelf import Listed
 from remote.stores import AllowedStores
 from speech.clock import now
-from speech.errors import SourceChanged, SpeechError, UrlRefused
+from speech.errors import SourceChanged, SpeechError, StorageFull, UrlRefused
 from speech.ingestion import IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
 from speech.settings import IngestStore, Settings
@@ -246,6 +246,61 @@ def test_a_failing_object_is_tried_then_quarantined_and_the_others_go_on(file_de
     assert (station.jobs(), "good.wav.json" in file_depot.names()) == (2, True)
     file_depot.put("bad.wav", b"mended by somebody")
     assert station.run(ingest).submitted == 1
+
+
+@pytest.mark.parametrize("code", ["storage_full", "blobs_unusable", "database_unusable", "model_unavailable"])
+def test_what_fails_of_our_own_trouble_costs_an_object_nothing(file_depot: Depot, open_station: Any, code: str) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, tries=1, results={"to": "next_to_source"})
+    station.run(ingest)
+    for _ in range(3):
+        station.fail(station.objects(ingest)["a.wav"], code)
+        counts = station.run(ingest)
+        assert (counts.tried_again, counts.quarantined) == (1, 0)
+    assert station.objects(ingest)["a.wav"].tries == 1
+    station.fail(station.objects(ingest)["a.wav"], "invalid_audio")
+    assert station.run(ingest).quarantined == 1
+
+
+def test_a_full_store_of_results_costs_an_object_nothing(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = open_station(calls=file_depot.allowed())
+    file_depot.put("a.wav")
+    ingest = station.ingest(file_depot, tries=1, results={"to": "next_to_source"})
+    station.run(ingest)
+    station.complete(ingest)
+
+    def full(*given: Any) -> None:
+        raise StorageFull("The disk takes no more bytes.")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("pipeline.handback._write", full)
+        for _ in range(2):
+            assert station.run(ingest).postponed == 1
+    assert station.run(ingest).done == 1
+
+
+def test_a_run_stops_when_its_source_is_disabled_or_deleted_meanwhile(
+    file_depot: Depot, open_station: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.source.LOOK_SECONDS", 0.0)
+    station = open_station(calls=file_depot.allowed())
+    ingest = station.ingest(file_depot)
+    source = station.source(ingest)
+    source.go_on()
+    off = ingest.options.model_copy(update={"enabled": False})
+    station.runtime.wait(station.store.ingests.change("default", ingest.ingest_id, off))
+    with pytest.raises(SourceStopped) as stopped:
+        source.go_on()
+    assert stopped.value.code == "ingest_disabled"
+    by_hand = station.source(ingest)
+    by_hand.go_on()  # whoever asks for a run of a disabled source gets it
+    station.runtime.wait(station.store.ingests.delete("default", ingest.ingest_id))
+    with pytest.raises(SourceStopped) as stopped:
+        by_hand.go_on()
+    assert stopped.value.code == "ingest_not_found"
 
 
 def test_a_moment_in_the_future_hides_nothing(file_depot: Depot, open_station: Any) -> None:

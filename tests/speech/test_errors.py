@@ -58,6 +58,8 @@ def test_the_tree_in_the_docstring_names_every_error() -> None:
 
 def test_what_may_be_tried_again() -> None:
     assert {kind.__name__ for kind in OURS if kind.retryable} == {
+        "DeviceUnavailable",
+        "DiskUnusable",
         "DownloadFailed",
         "ModelUnavailable",
         "ProviderTimeout",

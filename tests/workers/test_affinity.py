@@ -60,6 +60,14 @@ async def test_a_model_is_better_left_to_a_worker_that_has_it_and_room(store: St
     assert not mine.better_elsewhere("w/tiny")
 
 
+async def test_no_model_is_better_left_to_a_worker_that_is_not_well(store: Store) -> None:
+    sick = {"warm": ["w/tiny"], "trouble": {"code": "storage_full", "seconds": 8}}
+    await store.workers.beat(WorkerBeat("sick", "sick", "host", "pool", "cpu", 2, 0, now(), sick))
+    mine = Affinity(store, "mine", "pool", 60, Clock())
+    await mine.look(["w/tiny"])
+    assert not mine.better_elsewhere("w/tiny")
+
+
 async def test_a_model_is_warm_until_it_was_idle_for_as_long_as_it_is_kept(store: Store) -> None:
     clock = Clock()
     mine = Affinity(store, "mine", "pool", 60, clock)

@@ -13,14 +13,14 @@ from prefect.runtime import flow_run
 
 from engine.slots import Standing, standing
 from flows.attempt import begin
-from orchestration.handover import asked_to_leave, let_go, postpone
+from orchestration.handover import asked_to_leave, let_go, meet_trouble, postpone
 from speech.clock import now
 from speech.errors import InvalidAudio
 from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
 from storage.projection import Projection
 from tasks.current import current
-from tasks.work import MustWait
+from tasks.patience import MustWait
 
 
 @task
@@ -122,6 +122,17 @@ def hanging(folder: str, name: str) -> None:
     if not once.exists():
         once.touch()
         os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@flow(name="troubled", persist_result=False)
+def troubled(folder: str, name: str, code: str = "storage_full") -> None:
+    """Meet trouble of the worker's, unless that is ``mended``, and ask to be run again in a moment."""
+    here = Path(folder)
+    if not (here / "mended").exists():
+        (here / f"{name}.met").touch()
+        meet_trouble(code)
+        postpone(0.1, "The worker is not well.", begun=False)
+    (here / name).write_text("done", encoding="utf-8")
 
 
 @flow(name="waiting_elsewhere", persist_result=False)
