@@ -8,7 +8,8 @@ and waited for its time, is among the last of Prefect's queue, but was among the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,11 +20,13 @@ from orchestration.runs import begun_and_due, place_of, waiting
 from storage.due import DueJobs
 from storage.store import Store
 
+ASK_SECONDS = 1.0
+"""How often runs that had begun are asked for: where places come free more often, they may wait so long."""
 LOOKED_AT = 64
 """How many runs of all owners are looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backlog:
     """The runs of a pool that wait behind others. ``by_model`` where jobs of one owner do not all wait for the same."""
 
@@ -32,6 +35,8 @@ class Backlog:
     pool: str
     by_model: bool = False
     long_seconds: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    _asked_at: float = -ASK_SECONDS
 
     async def completed(
         self, due: Sequence[FlowRun], count: int, queues: Sequence[str], *, light: bool = False
@@ -45,7 +50,7 @@ class Backlog:
         present = {str(run.id) for run in due}
         of_jobs = DueJobs(self.store.database)
         begun, first, parts = await asyncio.gather(
-            begun_and_due(self.client, self.pool, queues, LOOKED_AT),
+            self._begun(queues),
             of_jobs.first_of_each(count, LOOKED_AT, by_model=self.by_model),
             self.store.parts.open_runs(),
         )
@@ -55,6 +60,12 @@ class Backlog:
         more = await waiting(self.client, self.pool, lacking, queues) if lacking else []
         known = {run.id: run for run in (*due, *begun, *more)}
         return in_order(list(known.values()), queues)
+
+    async def _begun(self, queues: Sequence[str]) -> list[FlowRun]:
+        if self.clock() - self._asked_at < ASK_SECONDS:
+            return []
+        self._asked_at = self.clock()
+        return await begun_and_due(self.client, self.pool, queues, LOOKED_AT)
 
 
 def in_order(runs: Sequence[FlowRun], queues: Sequence[str]) -> list[FlowRun]:

@@ -88,6 +88,17 @@ async def test_who_had_begun_and_waited_for_its_time_goes_before_those_who_came_
     assert begun(pool.folder)[0] == "patient"
 
 
+async def test_runs_that_had_begun_are_asked_for_once_a_second(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    patient, later = [await submit(pool, deployment, "a", name) for name in ("patient", "later")]
+    await pool.store.attempts.begin(str(patient.parameters["job_id"]), 1, str(patient.id))
+    await wait_for_its_time(pool, patient)
+    seconds = iter((100.0, 100.0, 100.5, 101.0, 101.0))
+    backlog = Backlog(pool.client, pool.store, pool.settings.work_pool, clock=lambda: next(seconds))
+    found = [await backlog.completed([later], 1, ("normal",)) for _ in range(3)]
+    assert [[run.id for run in runs] for runs in found] == [[patient.id, later.id], [later.id], [patient.id, later.id]]
+
+
 async def test_in_a_short_queue_too(pool: Pool) -> None:
     deployment = await pool.deploy("marking")
     patient, later = [await submit(pool, deployment, "a", name) for name in ("patient", "later")]
