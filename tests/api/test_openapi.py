@@ -50,6 +50,7 @@ ROUTES = {
     "PATCH /ingests/{ingest_id}",
     "DELETE /ingests/{ingest_id}",
     "POST /ingests/{ingest_id}/run",
+    "POST /ingests/{ingest_id}/retry",
     "GET /ingests/{ingest_id}/objects",
     "GET /ingests/{ingest_id}/runs",
     "GET /providers",
