@@ -23,7 +23,7 @@ from providers.context import ProviderContext
 from providers.sound import may_be_speech
 from providers.whisper_errors import NAME, translated
 from providers.whisper_hearing import listen
-from providers.whisper_loading import bytes_per_weight, for_one_job, languages_of, load, memory_of
+from providers.whisper_loading import borrowed, for_one_job, languages_of
 from providers.whisper_options import WORDS_ONLY, WhisperParameters
 from speech.errors import ModelNotFound, ModelUnavailable, UnsupportedOption
 from speech.options import TranscribeRequest
@@ -157,14 +157,7 @@ class FasterWhisper(Recogniser):
 
     def _borrowed(self, model: str, watch: Watch) -> AbstractContextManager[WhisperModel]:
         """The model for one recognition: a context manager that keeps it in memory as long as it is used."""
-        engine, device = self._engine, self._engine.device
-        entry = self._weights.entry(model)
-        path = self._weights.path(model)
-        size = (
-            entry.memory_bytes(bytes_per_weight(device.compute_type)) if entry else memory_of(path, device.compute_type)
-        )
-        key = (self.name, self._weights.digest(model), device.compute_type)
-        return engine.pool.borrow(key, lambda: load(path, device, engine.slots), size, cancelled=watch.cancelled)
+        return borrowed(self._engine, self._weights, model, watch.cancelled)
 
     def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
         audio = np.ascontiguousarray(samples, dtype=np.float32)

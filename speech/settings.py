@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
     compute_type: str = Field("auto", description="CTranslate2 compute type; auto: float16 on CUDA, int8 on CPU.")
     default_model: str | None = Field(None, description="Whisper model when a job names none; default: by memory.")
+    alignment_model: str | None = Field(
+        None, description="Whisper model that aligns; default: that of recognition, but none smaller than base."
+    )
     preload_models: list[str] = Field(default_factory=list, description="Models loaded when a worker starts, as JSON.")
     cpu_threads: int = Field(0, ge=0, description="Threads of one model call; 0: all cores.")
     model_slots: int = Field(1, ge=1, le=64, description="Model calls that one device makes at once.")
