@@ -185,6 +185,12 @@ class Settings(BaseSettings):
     alignment_model: str | None = Field(
         None, description="Whisper model that aligns; default: that of recognition, but none smaller than base."
     )
+    ctc_model: Path | None = Field(
+        None, description="Folder of a CTC model that aligns: model.onnx or a checkpoint, and vocab.json or tokens.txt."
+    )
+    ctc_languages: list[str] = Field(
+        default_factory=list, description="Languages that it knows (ISO 639), as JSON; empty: all."
+    )
     preload_models: list[str] = Field(default_factory=list, description="Models loaded when a worker starts, as JSON.")
     cpu_threads: int = Field(0, ge=0, description="Threads of one model call; 0: all cores.")
     model_slots: int = Field(1, ge=1, le=64, description="Model calls that one device makes at once.")
@@ -214,7 +220,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
     log_format: Literal["console", "json"] = Field("console", description="For people, or one JSON object a line.")
 
-    @field_validator("data_dir", "models_dir", "spool_dir", "run_dir")
+    @field_validator("data_dir", "models_dir", "spool_dir", "run_dir", "ctc_model")
     @classmethod
     def _expanded(cls, path: Path | None) -> Path | None:
         return path if path is None else path.expanduser().absolute()
