@@ -25,7 +25,7 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """A word as written, and where it is spoken, in seconds; None where a synthesiser made one word of two ("of the")."""
+    """A word as written, and where it is spoken, in seconds; None where a synthesiser made one of two ("of the")."""
 
     text: str
     start: float | None

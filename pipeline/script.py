@@ -25,7 +25,7 @@ LEAST_MATCHED = 0.35
 On the real clips in five languages, heard by Whisper base: see benchmarks/results/alignment.md.
 """
 FEWEST_JUDGED = 5
-"""Words of the text below which one match is enough."""
+"""Words of the text below which single matches count too."""
 _FASTEST = 0.03
 """Seconds a letter; nobody speaks faster."""
 _REACH = 0.6
@@ -78,6 +78,18 @@ def matched(words: Sequence[str], heard: Sequence[str]) -> list[int | None]:
     return found
 
 
+def share_matched(words: Sequence[str], heard: Sequence[str], matches: Matches) -> float:
+    """How many of the words were heard, in [0, 1]; of the heard words, if those are fewer.
+
+    Of texts of five words and more only those words count that have a neighbour which was heard beside them.
+    """
+    said = [index for index, word in enumerate(words) if spoken(word)]
+    few = len(said) < FEWEST_JUDGED
+    same = sum(matches[index] is not None and (few or _solid(matches, index)) for index in said)
+    fewer = min(len(said), sum(map(spoken, heard)))
+    return min(1.0, same / fewer) if fewer else 0.0
+
+
 def check_belongs(words: Sequence[str], heard: Sequence[str], matches: Matches) -> None:
     """Refuse a text that is not what is spoken.
 
@@ -85,11 +97,7 @@ def check_belongs(words: Sequence[str], heard: Sequence[str], matches: Matches) 
         TextMismatch: when fewer words are the same than chance and common words bring about.
 
     """
-    said = [index for index, word in enumerate(words) if spoken(word)]
-    few = len(said) < FEWEST_JUDGED
-    same = sum(matches[index] is not None and (few or _solid(matches, index)) for index in said)
-    fewer = 1 if few else min(len(said), sum(map(spoken, heard)))
-    if not same or same / fewer < LEAST_MATCHED:
+    if share_matched(words, heard, matches) < LEAST_MATCHED:
         raise TextMismatch(
             "The text is not what is spoken in the recording: too few of its words were heard there. Check that it "
             "is the text of this recording, and that the language is right."
