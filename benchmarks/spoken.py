@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,29 +71,37 @@ class _Event(ctypes.Structure):
 _END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
 _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8 = 2, 1, 1
 _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
+_TRIES = 3
+"""Now and then the library tells of a word at another one's place, and not when it is asked again."""
 _HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@functools.cache
+def _espeak() -> tuple[ctypes.CDLL, int]:
+    """The library, made ready once in a process, and its sampling rate."""
+    path = ctypes.util.find_library("espeak-ng")
+    if path is None:
+        raise Unspeakable("espeak-ng is not installed: apt-get install espeak-ng")
+    library = ctypes.CDLL(path)
+    return library, library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
 
 
 class Espeak:
     """espeak-ng: any of its voices ("en-us", "de", "en-gb+f3"), words a minute, pitch 0 to 99."""
 
     def __init__(self) -> None:
-        path = ctypes.util.find_library("espeak-ng")
-        if path is None:
-            raise Unspeakable("espeak-ng is not installed: apt-get install espeak-ng")
-        self._library = ctypes.CDLL(path)
-        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
+        self._library, self._rate = _espeak()
 
     def say(self, text: str, voice: str = "en-us", words_a_minute: int = 160, pitch: int = 50) -> Speech:
         """The text spoken; words are parted by spaces, and a mark of its own belongs to nobody's time."""
-        with _LOCK:
-            samples, events = self._spoken(text, voice, words_a_minute, pitch)
-        return Speech(
-            f"espeak-ng {voice} {words_a_minute}",
-            voice.split("+")[0].split("-")[0],
-            resampled(samples, self._rate),
-            _espeak_words(text, events, samples.size / self._rate, self._rate),
-        )
+        for _ in range(_TRIES):
+            with _LOCK:
+                samples, events = self._spoken(text, voice, words_a_minute, pitch)
+            words = _espeak_words(text, events, samples.size / self._rate, self._rate)
+            if _in_order(words):
+                language = voice.split("+")[0].split("-")[0]
+                return Speech(f"espeak-ng {voice} {words_a_minute}", language, resampled(samples, self._rate), words)
+        raise Unspeakable("espeak-ng told of words out of order.")
 
     def _spoken(
         self, text: str, voice: str, words_a_minute: int, pitch: int
@@ -231,6 +241,11 @@ def _espeak_words(text: str, events: list[tuple[int, int, str]], duration: float
         SpokenWord(word, None if start is None else start / rate, _end(start, after, pauses, rate))
         for (word, start), after in zip(found, following, strict=True)
     )
+
+
+def _in_order(words: tuple[SpokenWord, ...]) -> bool:
+    starts = [word.start for word in words if word.start is not None]
+    return all(before < after for before, after in pairwise(starts))
 
 
 def _end(start: int | None, following: int | None, pauses: list[int], rate: int) -> float | None:

@@ -19,10 +19,11 @@ from speech.errors import TextMismatch
 from speech.formats.breaks import unspaced
 from speech.transcript import Word
 
-LEAST_MATCHED = 0.35
+LEAST_MATCHED = 0.26
 """Share of the words, of the text or of what was heard, whichever is more, that must be the same.
 
-On the real clips in five languages, heard by Whisper base: see benchmarks/results/alignment.md.
+On the real clips in five languages, heard by Whisper base (benchmarks/results/alignment.md), it is 0.46 and more of the
+right text, 0.31 and more with a fifth of its words wrong, 0.22 at most of another clip's, and 0 in another language.
 """
 FEWEST_JUDGED = 5
 """Words of the text below which single matches count too."""
