@@ -13,7 +13,6 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,8 +70,6 @@ class _Event(ctypes.Structure):
 _END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
 _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8 = 2, 1, 1
 _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
-_TRIES = 3
-"""Now and then the library tells of a word at another one's place, and not when it is asked again."""
 _HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
@@ -94,14 +91,11 @@ class Espeak:
 
     def say(self, text: str, voice: str = "en-us", words_a_minute: int = 160, pitch: int = 50) -> Speech:
         """The text spoken; words are parted by spaces, and a mark of its own belongs to nobody's time."""
-        for _ in range(_TRIES):
-            with _LOCK:
-                samples, events = self._spoken(text, voice, words_a_minute, pitch)
-            words = _espeak_words(text, events, samples.size / self._rate, self._rate)
-            if _in_order(words):
-                language = voice.split("+")[0].split("-")[0]
-                return Speech(f"espeak-ng {voice} {words_a_minute}", language, resampled(samples, self._rate), words)
-        raise Unspeakable("espeak-ng told of words out of order.")
+        with _LOCK:
+            samples, events = self._spoken(text, voice, words_a_minute, pitch)
+        words = _espeak_words(text, events, samples.size / self._rate, self._rate)
+        language = voice.split("+")[0].split("-")[0]
+        return Speech(f"espeak-ng {voice} {words_a_minute}", language, resampled(samples, self._rate), words)
 
     def _spoken(
         self, text: str, voice: str, words_a_minute: int, pitch: int
@@ -227,7 +221,7 @@ def _library(name: str) -> ctypes.CDLL:
 
 def _espeak_words(text: str, events: list[tuple[int, int, str]], duration: float, rate: int) -> tuple[SpokenWord, ...]:
     """Each word from its first event to the next word's, or to the pause before that."""
-    starts = {position: sample for sample, position, _ in reversed(events) if position}
+    starts = dict(_word_events(events))
     pauses = [sample for sample, position, phone in events if not position and phone.startswith("_")]
     found: list[tuple[str, int | None]] = []
     after = 0
@@ -243,9 +237,13 @@ def _espeak_words(text: str, events: list[tuple[int, int, str]], duration: float
     )
 
 
-def _in_order(words: tuple[SpokenWord, ...]) -> bool:
-    starts = [word.start for word in words if word.start is not None]
-    return all(before < after for before, after in pairwise(starts))
+def _word_events(events: list[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
+    """Place in the text and sample of each word; the end of a clause comes as an event at a place before."""
+    last = 0
+    for sample, position, _ in events:
+        if position > last:
+            yield position, sample
+            last = position
 
 
 def _end(start: int | None, following: int | None, pauses: list[int], rate: int) -> float | None:
