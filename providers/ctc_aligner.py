@@ -38,7 +38,7 @@ class CtcAligner(Aligner):
     def __init__(self, context: ProviderContext) -> None:
         self._settings = context.settings
         self._engine = context.engine
-        self._digests: dict[tuple[float, int], str] = {}
+        self._digests: dict[tuple[tuple[str, int, int], ...], str] = {}
 
     @property
     def abilities(self) -> StepCapabilities:
@@ -64,7 +64,8 @@ class CtcAligner(Aligner):
     def digest(self) -> str:
         """``sha256:...`` over the files of the folder."""
         folder = self._folder()
-        state = max((file.stat().st_mtime, file.stat().st_size) for file in folder.iterdir())
+        files = ((file.name, file.stat()) for file in sorted(folder.iterdir()))
+        state = tuple((name, found.st_mtime_ns, found.st_size) for name, found in files)
         if state not in self._digests:
             self._digests[state] = digest(folder)
         return self._digests[state]
