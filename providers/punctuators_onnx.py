@@ -108,39 +108,32 @@ class Punctuators(Punctuator):
         spaced = language.split("-")[0] not in UNSPACED
         written = list(words)
         seen = [part for start, stop in paragraphs(len(words), gaps, PAUSE) for part in _windows(start, stop)]
-        with self._borrowed(watch) as model:
+        files = ready(self._settings)
+        # The library never ends where its overlap is as long as what the network sees.
+        overlap = min(_OVERLAP, files.max_length // 4)
+        with self._borrowed(files, watch) as model:
             for number in range(0, len(seen), BATCH):
                 batch = seen[number : number + BATCH]
-                for window, text in zip(batch, self._run(model, words, batch, spaced, watch), strict=True):
+                texts = [_plain(words[window.start : window.stop], spaced) for window in batch]
+                for window, text in zip(batch, self._run(model, texts, overlap, watch), strict=True):
                     new, _ = written_by(words[window.start : window.stop], text, spaced)
                     taken = new[window.first - window.start : window.last - window.start]
                     written[window.first : window.last] = taken
                 watch.advanced(batch[-1].last / len(words))
         return tuple(written)
 
-    def _run(
-        self,
-        model: PunctCapSegModelONNX,
-        words: Sequence[str],
-        batch: Sequence[Window],
-        spaced: bool,
-        watch: StepWatch,
-    ) -> Iterator[str]:
-        """What the model writes for each window of a batch."""
+    def _run(self, model: PunctCapSegModelONNX, texts: Sequence[str], overlap: int, watch: StepWatch) -> Iterator[str]:
+        """What the model writes for each text of a batch."""
         if watch.cancelled():
             raise JobCancelled("The job was cancelled while its text was punctuated.")
-        texts = [_plain(words[window.start : window.stop], spaced) for window in batch]
         spoken = [text for text in texts if text]
-        # The library never ends where its overlap is as long as what the network sees.
-        overlap = min(_OVERLAP, int(model._max_len) // 4)
         with self._engine.slot(watch.cancelled):
             new = iter(model.infer(spoken, apply_sbd=False, overlap=overlap) if spoken else ())
         for text in texts:
             yield next(new) if text else ""
 
     @contextmanager
-    def _borrowed(self, watch: StepWatch) -> Iterator[PunctCapSegModelONNX]:
-        files = ready(self._settings)
+    def _borrowed(self, files: ModelFiles, watch: StepWatch) -> Iterator[PunctCapSegModelONNX]:
         kind = self._engine.device.kind
         key = (self.name, self.digest(), kind)
         with self._engine.pool.borrow(

@@ -32,8 +32,8 @@ _PAUSES = (0.12, 0.3, 0.6, 1.0)
 class Weights:
     """What decides for a mark beside the counts: odds (natural logarithms), by how long the pause is.
 
-    Chosen on every other one of 82 real English prompts with the word times of Whisper (docs/providers.md); the
-    longest pauses, which prompts do not have, by hand.
+    Chosen on every other one of 82 real English prompts with the word times of Whisper; for the longest pauses, which
+    prompts do not have, by hand.
     """
 
     stop: tuple[float, ...] = (-2.8, 2.0, 3.1, 5.0, 6.5)

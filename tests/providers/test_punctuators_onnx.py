@@ -23,7 +23,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("punctuation") / "tiny"
-    make_model(made, SENTENCES, max_length=16)
+    make_model(made, SENTENCES, max_length=16)  # shorter than a window: the library cuts, too
     return made
 
 
@@ -43,8 +43,8 @@ def test_the_model_writes_marks_and_capitals(context: ProviderContext, folder: P
 
 def test_what_it_does_not_know_and_what_is_written_stays(context: ProviderContext, folder: Path) -> None:
     tiny = provider(context, punctuation_model=str(folder))
-    words = ("—", "zyx", "So!", "now", "—", "AMERICANS", "I'm", "so")
-    assert tiny.punctuate(words, "en") == ("—", "zyx", "So!", "now?", "—", "AMERICANS.", "I'm", "so,")
+    words = ("—", "zyx", "So!", "now", "—", "AMERICANS", "so")
+    assert tiny.punctuate(words, "en") == ("—", "zyx", "So!", "now?", "—", "AMERICANS.", "so,")
     assert tiny.punctuate(("…", "—"), "en") == ("…", "—")
 
 
