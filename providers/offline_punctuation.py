@@ -1,7 +1,8 @@
 """Marks and capitals without any model hub: English by the counts that come with truecase, others by pauses.
 
-English gets full stops, question marks, commas and capitals from what stood beside what in four million words, and
-from the pauses between the words. Other languages get full stops at long pauses and a capital after each.
+English gets capitals from what stood beside what in four million words, and full stops, question marks and commas
+from that and from the pauses between the words. Other languages get full stops at long pauses and a capital after
+each. Where pauses are not known, only the end of the text gets a mark.
 """
 
 from __future__ import annotations

@@ -11,12 +11,14 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from filelock import FileLock
 
 from speech.errors import ModelUnavailable
-from weights.hub import ENDPOINT
+from weights.hub import ENDPOINT, SECONDS
+from weights.manifest import sha256_of
 from weights.reach import Reachability
 from weights.sources import FULL, disk_errors
 
@@ -79,21 +81,33 @@ class Snapshot:
             shutil.rmtree(work, ignore_errors=True)
 
     def _fetch(self, work: Path, patterns: Sequence[str], token: str | None, endpoint: str) -> None:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, hf_hub_download
         from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
+        api = HfApi(endpoint=endpoint, token=token or False)
         try:
-            snapshot_download(
-                self.repository,
-                revision=self.revision,
-                allow_patterns=list(patterns),
-                local_dir=work,
-                token=token or False,
-                endpoint=endpoint,
-            )
+            info = api.model_info(self.repository, revision=self.revision, files_metadata=True, timeout=SECONDS)
+            wanted = [file for file in info.siblings or () if any(fnmatch(file.rfilename, name) for name in patterns)]
+            for file in wanted:
+                hf_hub_download(
+                    self.repository,
+                    file.rfilename,
+                    revision=self.revision,
+                    local_dir=work,
+                    endpoint=endpoint,
+                    token=token or False,
+                )
+                self._check(work / file.rfilename, file.lfs.sha256 if file.lfs else None)
         except (HTTPError, OSError, RuntimeError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
-            raise ModelUnavailable(
-                f"The model '{self.repository}' could not be fetched from the hub ({type(error).__name__})."
-            ) from error
+            raise self._unavailable(type(error).__name__) from error
+        if not wanted:
+            raise self._unavailable("it holds no such files")
+
+    def _check(self, path: Path, sha256: str | None) -> None:
+        if sha256 and sha256_of(path) != sha256:
+            raise self._unavailable(f"{path.name} is not the file that the hub names: sha256")
+
+    def _unavailable(self, why: str) -> ModelUnavailable:
+        return ModelUnavailable(f"The model '{self.repository}' could not be fetched from the hub: {why}.")
