@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.channels import with_channel_speakers
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
@@ -25,7 +26,7 @@ def assemble(
         for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
         for segment in on_time_line(piece, recognition)
     ]
-    return Transcript(
+    transcript = Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
         job_id=job_id,
         file_id=recording.file_id,
@@ -40,4 +41,6 @@ def assemble(
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
+        warnings=(*prepared.warnings, *recognised.warnings),
     )
+    return with_channel_speakers(transcript, prepared.channels)

@@ -35,14 +35,23 @@ def transcribe_file(
     clock, steps = Stopwatch(), NoSteps()
     with runtime.spools.work() as folder:
         recording = Recording(
-            "local", None, path.name, _sha256(path), folder, Limits.for_decoding(runtime.settings), lambda _: path
+            "local",
+            None,
+            path.name,
+            _sha256(path),
+            folder,
+            Limits.for_decoding(runtime.settings),
+            lambda _: path,
+            request.channels,
         )
         with clock.stage("prepare"):
             prepared = prepare(
                 recording, request.vad, runtime.settings.piece_seconds, runtime.voice_activity, steps, watching
             )
         with clock.stage("transcribe"):
-            recognised = Recognising(recording, prepared, recogniser, steps, watching).all(options)
+            recognised = Recognising(recording, prepared, recogniser, steps, watching, request.guard.enabled).all(
+                options
+            )
         return assemble(recording, prepared, recognised, stages=clock.seconds)
 
 

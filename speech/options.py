@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 SPECIFICATION_VERSION = 1
 """Raised when a stored specification can no longer be read by the model below."""
@@ -74,6 +74,12 @@ class StepOptions(OptionsModel):
     provider: ProviderName | None = Field(None, description="Who does it; null is the first that can.")
 
 
+class GuardOptions(OptionsModel):
+    """Whether words that nobody said are left out."""
+
+    enabled: bool = Field(True, description="Leave out what a recogniser makes of silence, noise and music.")
+
+
 class SubtitleOptions(OptionsModel):
     """How cues are cut. Width and number of lines are hard limits; duration and reading speed are soft."""
 
@@ -98,10 +104,16 @@ class TranscribeRequest(OptionsModel):
     output_formats: list[Identifier] | Literal["all"] = Field(default_factory=lambda: ["json"])
     word_timestamps: bool = True
     vad: VadOptions = VadOptions()
+    guard: GuardOptions = GuardOptions()
     diarization: DiarizationOptions = DiarizationOptions()
     alignment: StepOptions = StepOptions()
     punctuation: StepOptions = StepOptions()
-    channels: Annotated[str, StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$")] = "mix"
+    channels: Annotated[
+        str,
+        BeforeValidator(lambda given: str(given) if type(given) is int else given),
+        StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$"),
+        Field(description="`mix` of all, `split`: each by itself, or the number of one, from 0."),
+    ] = "mix"
     enhance: bool = False
     initial_prompt: Annotated[str, StringConstraints(max_length=2000)] | None = None
     hotwords: list[Phrase] = Field(default_factory=list, max_length=200)
@@ -157,7 +169,6 @@ def not_offered_yet(request: TranscribeRequest) -> list[str]:
         "diarization": request.diarization != default.diarization,
         "alignment": request.alignment != default.alignment,
         "punctuation": request.punctuation != default.punctuation,
-        "channels": request.channels != default.channels,
         "enhance": request.enhance,
         "redact": bool(request.redact),
     }

@@ -204,7 +204,6 @@ async def test_what_cannot_be_done_is_refused_by_name(
         {"diarization": {"enabled": True}},
         {"alignment": {"enabled": True}},
         {"punctuation": {"enabled": True}},
-        {"channels": "split"},
         {"enhance": True},
         {"redact": ["names"]},
     ],

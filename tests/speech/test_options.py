@@ -24,6 +24,7 @@ DEFAULTS = {
     "output_formats": ["json"],
     "word_timestamps": True,
     "vad": {"enabled": True, "threshold": 0.5, "min_silence": 0.5, "max_segment": 30},
+    "guard": {"enabled": True},
     "diarization": {
         "enabled": False,
         "num_speakers": None,
@@ -177,7 +178,6 @@ def test_nothing_is_missing_from_a_plain_request() -> None:
         ({"diarization": {"num_speakers": 2}}, "diarization"),
         ({"alignment": {"enabled": True}}, "alignment"),
         ({"punctuation": {"provider": "x"}}, "punctuation"),
-        ({"channels": "split"}, "channels"),
         ({"enhance": True}, "enhance"),
         ({"redact": ["names"]}, "redact"),
     ],
