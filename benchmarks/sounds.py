@@ -7,7 +7,7 @@ and extremetuxracer-data put it; ``WOA_BENCH_MUSIC`` names another folder that s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ RATE = 16_000
 MUSIC_FOLDERS = ("usr/share/games", "usr/share/scummvm")
 _LISTED_ONCE = "/en/"
 """Packages that bring the same tracks for every language are taken once."""
+SONGS = frozenset({"track1", "track2", "track29", "track30", "track31"})
+"""Pieces of drascula-music in which words are sung."""
 _MUSIC_ENDINGS = (".ogg", ".mp3")
 
 Sound = NDArray[np.float32]
@@ -110,12 +112,12 @@ SOUNDS: dict[str, Callable[[float], Sound]] = {
 }
 
 
-def real_music(each_seconds: float, total_seconds: float) -> dict[str, Sound]:
-    """Stretches from the middle of real pieces of music without singing, by the file's name; nothing where no package
-    is installed."""
+def real_music(each_seconds: float = float("inf")) -> Iterator[tuple[str, Sound]]:
+    """Real pieces of music in which nobody sings words, or so many seconds from the middle of each, by the file's name;
+    nothing where no package is installed."""
     root = Path(os.environ.get("WOA_BENCH_MUSIC", "/"))
-    found = sorted(path for folder in _folders(root) for path in folder.rglob("*") if _is_music(path))
-    return {path.stem: _middle(path, each_seconds) for path in _spread(found, int(total_seconds / each_seconds))}
+    for path in sorted(path for folder in _folders(root) for path in folder.rglob("*") if _is_music(path)):
+        yield path.stem, _middle(path, each_seconds)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -126,21 +128,16 @@ def _folders(root: Path) -> list[Path]:
 def _is_music(path: Path) -> bool:
     if path.suffix not in _MUSIC_ENDINGS or not ("music" in path.parts or "track" in path.stem):
         return False
-    return "drascula" not in path.parts or _LISTED_ONCE in path.as_posix()
-
-
-def _spread(found: Sequence[Path], count: int) -> list[Path]:
-    if len(found) <= count:
-        return list(found)
-    return [found[index * len(found) // count] for index in range(count)]
+    return "drascula" not in path.parts or (_LISTED_ONCE in path.as_posix() and path.stem not in SONGS)
 
 
 def _middle(path: Path, seconds: float) -> Sound:
     from faster_whisper.audio import decode_audio
 
     whole = np.asarray(decode_audio(str(path)), dtype=np.float32)
-    first = max((len(whole) - _count(seconds)) // 2, 0)
-    return whole[first : first + _count(seconds)]
+    count = _count(min(seconds, len(whole) / RATE))
+    first = (len(whole) - count) // 2
+    return whole[first : first + count]
 
 
 def _count(seconds: float) -> int:

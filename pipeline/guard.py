@@ -33,7 +33,7 @@ NO_VOICE = 0.1
 """Probability below which a moment is none, however sure the recogniser is of its words."""
 AROUND = 0.25
 """Seconds on both sides of a segment that count with it: recognisers' times are not exact."""
-UNSURE, VERY_UNSURE = 0.5, 0.25
+DOUBTFUL, UNSURE, VERY_UNSURE = 0.6, 0.5, 0.25
 """Confidences of segments; Whisper's are the mean probability of a token, and of real speech 0.6 and more."""
 GUESSED = 0.15
 """Mean confidence of its words at which a segment is a guess."""
@@ -76,6 +76,11 @@ class Evidence:
     def confidence(self) -> float:
         """0.5 where the provider gives none: neither sure nor unsure."""
         return UNSURE if self.segment.confidence is None else self.segment.confidence
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the recogniser is not sure, or hardly anybody speaks there."""
+        return self.confidence < DOUBTFUL or self.voiced < FEW_VOICED
 
     @property
     def word_confidence(self) -> float:
@@ -185,9 +190,8 @@ def _unlikely(evidence: Evidence) -> bool:
 
 def _hurried(evidence: Evidence) -> bool:
     letters = sum(sign.isalnum() for sign in evidence.segment.text)
-    fitting = LETTERS_AT_ONCE + MOST_LETTERS_A_SECOND * evidence.seconds
-    # A recogniser that is sure of its words is more likely to be wrong about their time.
-    return letters > fitting * (1 if evidence.confidence <= UNSURE else 2)
+    # A recogniser that is sure of its words, where somebody speaks, is more likely to be wrong about their time.
+    return evidence.doubtful and letters > LETTERS_AT_ONCE + MOST_LETTERS_A_SECOND * evidence.seconds
 
 
 def _looping(evidence: Evidence) -> bool:
@@ -218,8 +222,7 @@ def _compressed(evidence: Evidence) -> bool:
 def _subtitled(evidence: Evidence) -> bool:
     if is_description(evidence.segment.text):
         return True
-    doubtful = evidence.confidence < 0.6 or evidence.voiced < FEW_VOICED
-    return doubtful and is_boilerplate(evidence.segment.text)
+    return evidence.doubtful and is_boilerplate(evidence.segment.text)
 
 
 def _repeated(evidence: Evidence) -> bool:
