@@ -137,6 +137,13 @@ def guard(recognition: Recognition, piece: Piece, track: ActivityTrack | None, l
     return Guarded(replace(recognition, segments=tuple(kept)), round(rejected, 3))
 
 
+def nothing_there(piece: Piece, track: ActivityTrack | None) -> bool:
+    """Whether nothing in a piece can be speech, so that whatever were recognised there would be rejected."""
+    if track is None:
+        return False
+    return all(float(track.between(span.start, span.end).max(initial=0.0)) < NO_VOICE for span in piece.spans)
+
+
 def said(evidence: Evidence) -> bool:
     """Whether somebody said it, as far as can be told."""
     return not any(rule(evidence) for rule in RULES.values())

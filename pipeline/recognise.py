@@ -12,7 +12,7 @@ from audio.activity import ActivityTrack
 from audio.pieces import Piece
 from audio.spans import TimeMap
 from pipeline.guard import VERSION as GUARD_VERSION
-from pipeline.guard import Guarded, guard, warning
+from pipeline.guard import Guarded, guard, nothing_there, warning
 from pipeline.observer import Observer, go_on
 from pipeline.prepare import Prepared
 from pipeline.recording import Recording
@@ -100,12 +100,16 @@ class Recognising:
             yield guarded, of_channel[piece.channel]
 
     def _piece(self, piece: Piece, options: RecognitionOptions, digest: str, watch: Watch) -> Guarded:
+        track = self._tracks.get(piece.channel) if self.guarding else None
+
         def work() -> Guarded:
+            if nothing_there(piece, track):
+                return Guarded(Recognition((), options.language))
             samples = self.recording.spool(self.observer, piece.channel).gather(piece.spans)
             heard = self.recogniser.recognise(samples, options, watch)
             if not self.guarding:
                 return Guarded(heard)
-            return guard(heard, piece, self._tracks.get(piece.channel), options.language)
+            return guard(heard, piece, track, options.language)
 
         key = _key(self.recording, piece, self.recogniser, options, digest, self.guarding)
         guarded = run_step(self.steps, key, _SHAPE, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from audio.limits import Limits
 from audio.pieces import Piece
 from audio.spans import Span
 from audio.vad import VoiceActivity
-from benchmarks.sounds import hum, melody
+from benchmarks.sounds import hum, melody, pink
 from pipeline.boilerplate import is_boilerplate, is_description
 from pipeline.guard import Guarded, guard, warning
 from pipeline.prepare import prepare
@@ -161,15 +162,28 @@ def test_with_and_without_the_guard_are_kept_apart(
 def test_what_is_left_out_is_not_told_to_those_who_follow(
     tmp_path: Path, limits: Limits, counting: Counting, voice_activity: VoiceActivity
 ) -> None:
-    """The counting recogniser hears a word in everything; a hum holds none."""
+    """The counting recogniser hears a word in everything; here somebody seems to speak, for a moment."""
     source = written(tmp_path / "hum.wav", hum(5.0))
     recording = Recording("anna", "f", "hum.wav", "e" * 64, tmp_path, limits, lambda _: source)
     found = prepare(recording, VadOptions(enabled=False), 300, voice_activity, NoSteps(), Noting())
+    quiet = found.activity[0].track().probabilities
+    quiet[60] = 0.45
+    found = replace(found, activity=(Activity.of(quiet),))
     observer = Noting()
     heard = Recognising(recording, found, counting, NoSteps(), observer).all(RecognitionOptions(model="one"))
     assert observer.pieces == [(0, ())]
     assert (heard.pieces[0].segments, heard.language) == ((), None)
     assert "left out" in heard.warnings[0]
+
+
+def test_where_nothing_can_be_speech_nobody_is_asked(
+    tmp_path: Path, limits: Limits, counting: Counting, voice_activity: VoiceActivity
+) -> None:
+    source = written(tmp_path / "rain.wav", pink(3.0))
+    recording = Recording("anna", "f", "rain.wav", "e" * 64, tmp_path, limits, lambda _: source)
+    found = prepare(recording, VadOptions(enabled=False), 300, voice_activity, NoSteps(), Noting())
+    heard = Recognising(recording, found, counting, NoSteps(), Noting()).all(RecognitionOptions(model="one"))
+    assert (counting.heard, heard.language, heard.warnings) == ([], None, ())
 
 
 @pytest.mark.models
