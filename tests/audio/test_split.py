@@ -59,6 +59,12 @@ def test_a_channel_that_is_not_there_is_refused_by_name(tmp_path: Path, limits: 
     assert [path.name for path in tmp_path.iterdir()] == ["given.wav"]
 
 
+def test_a_file_without_sound_is_refused(tmp_path: Path, limits: Limits) -> None:
+    (tmp_path / "empty.wav").write_bytes(wav(b"", channels=2))
+    with pytest.raises(InvalidAudio, match="no sound"):
+        split(tmp_path / "empty.wav", tmp_path, limits)
+
+
 def test_more_channels_than_anybody_has_are_refused(tmp_path: Path, limits: Limits) -> None:
     source = written(tmp_path, noises(MOST_CHANNELS + 1))
     with pytest.raises(InvalidAudio, match="at most 32 can be recognised each by itself"):
