@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from audio.activity import ActivityTrack
 from audio.pieces import Piece
-from audio.spans import TimeMap
 from pipeline.boilerplate import is_boilerplate, is_description
 from speech.transcript import Recognition, Segment
 
@@ -166,14 +165,29 @@ _HARDLY_ANY = 0.3
 
 
 def _evidence(segments: Sequence[Segment], piece: Piece, track: ActivityTrack | None) -> Iterator[Evidence]:
-    times = TimeMap(piece.spans)
     for segment, again in zip(segments, _in_a_row(segments), strict=True):
         if track is None:
             yield Evidence(segment, again)
             continue
-        there = times.segment(segment)
-        around = track.between(there.start - AROUND, there.end + AROUND)
-        yield Evidence(segment, again, around, track.between(there.start, there.end))
+        start = min(segment.start, piece.speech_seconds - _MOMENT)
+        end = max(segment.end, start + _MOMENT)
+        around = _heard(piece, track, start - AROUND, end + AROUND)
+        yield Evidence(segment, again, around, _heard(piece, track, start, end))
+
+
+_MOMENT = 0.1
+"""Seconds that a segment has at least: the times of some have no length."""
+
+
+def _heard(piece: Piece, track: ActivityTrack, start: float, end: float) -> NDArray[np.float32]:
+    """The probabilities between two positions of the piece; the silences that it leaves out do not count."""
+    parts, before = [np.empty(0, dtype=np.float32)], 0.0
+    for span in piece.spans:
+        first, last = max(start - before, 0.0), min(end - before, span.duration)
+        if first < last:
+            parts.append(track.between(span.start + first, span.start + last))
+        before += span.duration
+    return np.concatenate(parts)
 
 
 def _in_a_row(segments: Iterable[Segment]) -> list[bool]:

@@ -110,9 +110,19 @@ def test_the_sound_is_looked_up_where_the_words_lie_in_the_recording() -> None:
     """The piece leaves out a silence: what is at 3 s of it is at 33 s of the recording."""
     piece = Piece(0, (Span(0.0, 2.0), Span(32.0, 36.0)))
     voice = ActivityTrack(np.concatenate([np.zeros(1000, np.float32), np.full(200, 0.9, np.float32)]))
-    said, not_said = Segment(2.5, 4.0, "Here", confidence=0.9), Segment(0.2, 1.8, "there", confidence=0.9)
+    said, not_said = Segment(2.5, 4.0, "Here", confidence=0.9), Segment(0.2, 1.5, "there", confidence=0.9)
     found = guard(Recognition((not_said, said), "en"), piece, voice, None)
     assert found.recognition.segments == (said,)
+
+
+def test_a_pause_that_was_left_out_does_not_count_against_the_words_around_it() -> None:
+    piece = Piece(0, (Span(0.0, 2.0), Span(58.0, 60.0)))
+    voice = ActivityTrack(np.zeros(1876, np.float32))
+    voice.probabilities[:62] = voice.probabilities[-62:] = 0.9
+    across = Recognition((Segment(0.5, 3.5, "Before it and after it", confidence=0.3),), "en")
+    assert guard(across, piece, voice, None) == Guarded(across)
+    no_time = Recognition((Segment(4.2, 4.2, "Late", confidence=0.9),), "en")
+    assert guard(no_time, piece, voice, None) == Guarded(no_time)
 
 
 def test_a_language_that_was_detected_in_nothing_means_nothing() -> None:
