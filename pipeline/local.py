@@ -42,14 +42,22 @@ def transcribe_file(
     clock, steps = Stopwatch(), NoSteps()
     with runtime.spools.work() as folder:
         recording = Recording(
-            "local", None, path.name, _sha256(path), folder, Limits.for_decoding(runtime.settings), lambda _: path
+            "local",
+            None,
+            path.name,
+            _sha256(path),
+            folder,
+            Limits.for_decoding(runtime.settings),
+            lambda _: path,
+            request.channels,
         )
         with clock.stage("prepare"):
             prepared = prepare(
                 recording, request.vad, runtime.settings.piece_seconds, runtime.voice_activity, steps, watching
             )
         with clock.stage("transcribe"):
-            recognised = Recognising(recording, prepared, recogniser, steps, watching).all(options)
+            work = Recognising(recording, prepared, recogniser, steps, watching, request.guard.enabled)
+            recognised = work.all(options)
         spoken = (recognised.language,) if recognised.language else recogniser.languages(options.model)
         refining = _Refining(runtime.registry, request, recording, spoken, steps, watching, clock)
         segments = refining.aligned(laid_out(prepared, recognised))

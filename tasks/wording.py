@@ -1,4 +1,4 @@
-"""When exactly each word is spoken, and how it is written: steps on the words of a file, where the job asks for them."""
+"""When exactly each word is spoken, and how it is written: steps on a file's words, where the job asks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that ask for exact times and for marks: each is a step of its own, kept, and refused up front where nobody can."""
+"""Jobs that ask for exact times and for marks: each is a step of its own."""
 
 from __future__ import annotations
 
