@@ -7,9 +7,9 @@ Unknown fields are refused everywhere. Lengths in seconds.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 SPECIFICATION_VERSION = 1
 """Raised when a stored specification can no longer be read by the model below."""
@@ -66,12 +66,35 @@ class DiarizationOptions(OptionsModel):
     max_speakers: int | None = Field(None, ge=1, le=64)
     identify: bool = False
 
+    @model_validator(mode="after")
+    def _heeded(self) -> Self:
+        asked = sorted(name for name in self.model_fields_set - {"enabled"} if getattr(self, name))
+        if asked and not self.enabled:
+            raise ValueError(f"{asked[0]} needs enabled: true")
+        if self.num_speakers and (self.min_speakers or self.max_speakers):
+            raise ValueError("give num_speakers, or min_speakers and max_speakers, not both")
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError("min_speakers is more than max_speakers")
+        return self
+
 
 class StepOptions(OptionsModel):
     """A step of its own provider: alignment, punctuation."""
 
     enabled: bool = False
     provider: ProviderName | None = Field(None, description="Who does it; null is the first that can.")
+
+    @model_validator(mode="after")
+    def _heeded(self) -> Self:
+        if self.provider and not self.enabled:
+            raise ValueError("provider needs enabled: true")
+        return self
+
+
+class GuardOptions(OptionsModel):
+    """Whether words that nobody said are left out."""
+
+    enabled: bool = Field(True, description="Leave out what a recogniser makes of silence, noise and music.")
 
 
 class SubtitleOptions(OptionsModel):
@@ -98,10 +121,20 @@ class TranscribeRequest(OptionsModel):
     output_formats: list[Identifier] | Literal["all"] = Field(default_factory=lambda: ["json"])
     word_timestamps: bool = True
     vad: VadOptions = VadOptions()
+    guard: GuardOptions = GuardOptions()
     diarization: DiarizationOptions = DiarizationOptions()
     alignment: StepOptions = StepOptions()
+    script: Annotated[str, StringConstraints(min_length=1, max_length=500_000)] | None = Field(
+        None,
+        description="What is spoken, word for word: its words get times instead of those that are recognised.",
+    )
     punctuation: StepOptions = StepOptions()
-    channels: Annotated[str, StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$")] = "mix"
+    channels: Annotated[
+        str,
+        BeforeValidator(lambda given: str(given) if type(given) is int else given),
+        StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$"),
+        Field(description="`mix` of all, `split`: each by itself, or the number of one, from 0."),
+    ] = "mix"
     enhance: bool = False
     initial_prompt: Annotated[str, StringConstraints(max_length=2000)] | None = None
     hotwords: list[Phrase] = Field(default_factory=list, max_length=200)
@@ -130,6 +163,16 @@ class TranscribeRequest(OptionsModel):
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; given back as it came.")
 
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        if self.script is not None and not self.alignment.enabled:
+            raise ValueError("script needs alignment.enabled: true")
+        if self.script is not None and self.task == "translate":
+            raise ValueError("script is what is spoken: it cannot be aligned with a translation")
+        if self.script is not None and not any(sign.isalnum() for sign in self.script):
+            raise ValueError("script has no words in it")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _older_names(cls, data: Any) -> Any:
@@ -150,14 +193,10 @@ def by_newer_names(body: dict[str, Any]) -> dict[str, Any]:
 
 def not_offered_yet(request: TranscribeRequest) -> list[str]:
     """The fields of the request that this server does not offer yet, as the request names them."""
-    default = TranscribeRequest()
     asked = {
         "fallback_providers": bool(request.fallback_providers),
         "translate_to": bool(request.translate_to),
-        "diarization": request.diarization != default.diarization,
-        "alignment": request.alignment != default.alignment,
-        "punctuation": request.punctuation != default.punctuation,
-        "channels": request.channels != default.channels,
+        "diarization.identify": request.diarization.identify,
         "enhance": request.enhance,
         "redact": bool(request.redact),
     }
