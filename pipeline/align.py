@@ -51,10 +51,16 @@ class Aligning:
         """
 
         def work() -> tuple[Segment, ...]:
-            spool = self.recording.spool(self.observer)
-            return align_segments(spool, segments, self.aligner, language, self.observer)
+            apart = {segment.channel: None for segment in segments}
+            return tuple(aligned for channel in apart for aligned in self._channel(channel, segments, language))
 
         return run_step(self.steps, self._key("align", language, segments), _SHAPE, work)
+
+    def _channel(self, channel: int | None, segments: Sequence[Segment], language: str | None) -> tuple[Segment, ...]:
+        """What was recognised in one channel, aligned with the sound of that channel."""
+        spool = self.recording.spool(self.observer, channel)
+        own = [segment for segment in segments if segment.channel == channel]
+        return align_segments(spool, own, self.aligner, language, self.observer)
 
     def script(self, text: str, heard: Sequence[Segment], language: str) -> tuple[Segment, ...]:
         """As `align_script`, or what was found before.
@@ -76,7 +82,7 @@ class Aligning:
             self.recording.owner_id,
             step,
             VERSION,
-            audio=self.recording.sha256,
+            audio=self.recording.identity,
             aligner=self.aligner.identity(),
             language=language,
             segments=[asdict(segment) for segment in segments],

@@ -29,7 +29,11 @@ BUILT_IN = (EntryPoint("faster_whisper", "providers.faster_whisper:FasterWhisper
 DIARIZERS = "world_of_asr.diarizers"
 BUILT_IN_DIARIZERS: tuple[EntryPoint, ...] = ()
 ALIGNERS = "world_of_asr.aligners"
-BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = ()
+BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = (
+    EntryPoint("whisper", "providers.whisper_aligner:WhisperAligner", ALIGNERS),
+    EntryPoint("pocketsphinx", "providers.pocketsphinx_aligner:PocketsphinxAligner", ALIGNERS),
+    EntryPoint("ctc", "providers.ctc_aligner:CtcAligner", ALIGNERS),
+)
 PUNCTUATORS = "world_of_asr.punctuators"
 BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = (
     EntryPoint("punctuators", "providers.punctuators_onnx:Punctuators", PUNCTUATORS),
