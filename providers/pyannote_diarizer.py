@@ -1,8 +1,8 @@
 """Who speaks when, by pyannote.audio on this machine.
 
-A recording gives what pyannote's own pipeline gives with the same weights. What is added: memory is bounded whatever its
-length, every call of a network takes its turn on the device, a cancelled job stops between calls, and bounds of the
-number of speakers are kept.
+A recording gives what pyannote's own pipeline gives with the same weights. What is added: memory is bounded whatever
+its length, every call of a network takes its turn on the device, a cancelled job stops between calls, and bounds of
+the number of speakers are kept.
 
 The file is not named after the package, which it would hide from the tools that look for it.
 """

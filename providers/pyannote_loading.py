@@ -147,7 +147,7 @@ def _network(weights: VoiceWeights, name: str) -> Any:
 
 
 def _unpickled(weights: VoiceWeights, name: str) -> Any:
-    """What a file of weights holds: tensors and plain descriptions; more than that only of files whose hash is known."""
+    """What a file of weights holds: tensors and plain descriptions; more only from files whose hash is known."""
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from torch.torch_version import TorchVersion

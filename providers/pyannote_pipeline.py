@@ -23,7 +23,7 @@ Turn = Callable[[], AbstractContextManager[None]]
 """Opens one turn on the device; raises JobCancelled when nobody waits for the result any more."""
 
 CPU_WINDOWS = 4
-"""Windows of one call of the segmentation network on a CPU: about a tenth of a second, so that others get their turn."""
+"""Windows of one call of the segmentation network on a CPU: some tenths of a second, so that others get a turn."""
 GPU_WINDOWS = 32
 
 

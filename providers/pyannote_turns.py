@@ -31,16 +31,22 @@ _HEARD = 0.97
 def tell_apart(spool: Spool, pipeline: Any, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
     """Who speaks when in the recording."""
     heard = hear(spool, pipeline, lambda share: watch.advanced(_HEARD * share))
+    found = from_heard(heard, pipeline, bounds, spool.duration)
+    watch.advanced(1.0)
+    return found
+
+
+def from_heard(heard: Heard, pipeline: Any, bounds: SpeakerBounds, duration: float) -> Diarization:
+    """The same from what the networks heard in a recording of so many seconds."""
     if not heard.active.any():
         return Diarization()
     clusters, centroids, most = _clusters(pipeline, heard, bounds)
-    turns = _joined(list(_turns(pipeline, heard, clusters, most, spool.duration)))
-    watch.advanced(1.0)
+    turns = _joined(list(_turns(pipeline, heard, clusters, most, duration)))
     return labelled(turns, _voices(turns, centroids))
 
 
 def _clusters(pipeline: Any, heard: Heard, bounds: SpeakerBounds) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """The speaker of each voice of each window (-2: it is silent), their centroids, and how many there may be at most."""
+    """The speaker of each voice of each window (-2: it is silent), their centroids, how many there may be at most."""
     active = heard.windows.placed(heard.active)
     exactly, least, most = pipeline.set_num_speakers(bounds.exactly, bounds.least, bounds.most)
     enough = max(1, len(pipeline.clustering.filter_embeddings(heard.voices, segmentations=active)[0]))

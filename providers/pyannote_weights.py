@@ -72,23 +72,20 @@ class WeightChoice:
         return _obtainable(entry, self._settings.offline, self._settings.hub_token is not None)
 
     def _of_right_kind(self) -> Availability:
-        if layout_of(self._store.path(self._name)) in _KINDS:
-            return Availability(True)
-        return Availability(
-            False,
-            f"{self._name} is no model that tells speakers apart.",
-            "Set WOA_DIARIZATION_MODEL to pyannote, pyannote-community-1 or a folder with a pyannote.audio pipeline.",
-        )
+        return Availability(True) if layout_of(self._store.path(self._name)) in _KINDS else _OF_NO_USE
+
+
+_OF_NO_USE = Availability(
+    False,
+    "WOA_DIARIZATION_MODEL names no model that tells speakers apart.",
+    "Set WOA_DIARIZATION_MODEL to pyannote, pyannote-community-1 or a folder with a pipeline of pyannote.audio 4.",
+)
 
 
 def _obtainable(entry: CatalogEntry | None, offline: bool, token: bool) -> Availability:
     """Whether weights that are not on disk could be pulled when a job needs them."""
     if entry is None or entry.layout not in _KINDS:
-        return Availability(
-            False,
-            "WOA_DIARIZATION_MODEL names no model that tells speakers apart.",
-            "Set it to pyannote, pyannote-community-1 or a folder with a pyannote.audio pipeline.",
-        )
+        return _OF_NO_USE
     if entry.wheels is not None and find_spec("pip") is not None:
         return Availability(True)
     if entry.hub is None:

@@ -1,8 +1,8 @@
-"""Clusters of voices in bounded memory: blocks first, then the blocks' centroids, each with the weight of what is in it.
+"""Clusters of voices in bounded memory: blocks first, then the blocks' centroids, each with the weight of its vectors.
 
 Agglomerative clustering of all vectors needs memory by the square of their number: a recording of three hours has ten
-thousand. Vectors of a block are merged to some dozens of centroids, and those are merged over the whole recording by the
-same rule (centroid linkage).
+thousand. Vectors of a block are merged to some dozens of centroids, and those are merged over the whole recording by
+the same rule (centroid linkage).
 """
 
 from __future__ import annotations

@@ -79,5 +79,5 @@ def _unit(vector: NDArray[Any]) -> NDArray[Any]:
 
 def _too_little(seconds: float) -> InvalidAudio:
     return InvalidAudio(
-        f"The recording holds {seconds:.1f} s of one voice; a voice takes at least {LEAST_SECONDS} s, and 10 s are better."
+        f"The recording holds {seconds:.1f} s of one voice; it takes at least {LEAST_SECONDS} s, and 10 s are better."
     )
