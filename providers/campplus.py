@@ -27,7 +27,6 @@ _GROWTH = 32
 _BLOCKS = ((12, 1), (24, 2), (16, 2))
 """Layers and dilation of each dense block."""
 _SEGMENT = 100
-_Module = nn.Module
 
 
 class CampPlus(Model):  # type: ignore[misc]
@@ -95,18 +94,18 @@ def _filter_bank(waveform: Tensor) -> Tensor:
     return centred
 
 
-def _network(dimension: int) -> _Module:
+def _network(dimension: int) -> nn.Module:
     return nn.Sequential(OrderedDict(turned=_Turned(), head=_Head(), xvector=_xvector(dimension)))
 
 
-class _Turned(_Module):  # type: ignore[misc]
+class _Turned(nn.Module):  # type: ignore[misc]
     """(batch, frames, mels) as (batch, 1, mels, frames)."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features.transpose(1, 2).unsqueeze(1)
 
 
-class _Residual(_Module):  # type: ignore[misc]
+class _Residual(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, stride=(stride, 1), padding=1, bias=False)
@@ -123,7 +122,7 @@ class _Residual(_Module):  # type: ignore[misc]
         return functional.relu(inner + self.shortcut(x))
 
 
-class _Head(_Module):  # type: ignore[misc]
+class _Head(nn.Module):  # type: ignore[misc]
     """Two-dimensional convolutions that leave an eighth of the bands: (batch, 320, frames)."""
 
     def __init__(self, channels: int = 32) -> None:
@@ -140,7 +139,7 @@ class _Head(_Module):  # type: ignore[misc]
         return functional.relu(self.bn2(self.conv2(x))).flatten(1, 2)
 
 
-def _xvector(dimension: int, width: int = 128) -> _Module:
+def _xvector(dimension: int, width: int = 128) -> nn.Module:
     layers: OrderedDict[str, Any] = OrderedDict()
     layers["tdnn"] = nn.Sequential(
         OrderedDict(
@@ -159,11 +158,11 @@ def _xvector(dimension: int, width: int = 128) -> _Module:
     return nn.Sequential(layers)
 
 
-def _normed(channels: int) -> _Module:
+def _normed(channels: int) -> nn.Module:
     return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(channels), relu=nn.ReLU()))
 
 
-class _Masked(_Module):  # type: ignore[misc]
+class _Masked(nn.Module):  # type: ignore[misc]
     """A convolution whose channels are weighted by what was heard around and in the whole: context-aware masking."""
 
     def __init__(self, channels: int, dilation: int) -> None:
@@ -178,7 +177,7 @@ class _Masked(_Module):  # type: ignore[misc]
         return self.linear_local(x) * self.linear2(functional.relu(self.linear1(context))).sigmoid()
 
 
-class _Dense(_Module):  # type: ignore[misc]
+class _Dense(nn.Module):  # type: ignore[misc]
     """Each layer hears the input and all layers before it."""
 
     def __init__(self, channels: int, count: int, dilation: int) -> None:
@@ -192,7 +191,7 @@ class _Dense(_Module):  # type: ignore[misc]
         return x
 
 
-def _layer(channels: int, dilation: int, inner: int = 4 * _GROWTH) -> _Module:
+def _layer(channels: int, dilation: int, inner: int = 4 * _GROWTH) -> nn.Module:
     return nn.Sequential(
         OrderedDict(
             nonlinear1=_normed(channels),
@@ -203,14 +202,14 @@ def _layer(channels: int, dilation: int, inner: int = 4 * _GROWTH) -> _Module:
     )
 
 
-class _Statistics(_Module):  # type: ignore[misc]
+class _Statistics(nn.Module):  # type: ignore[misc]
     """Mean and standard deviation over time."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x.mean(-1), x.std(-1)], dim=-1)
 
 
-class _Last(_Module):  # type: ignore[misc]
+class _Last(nn.Module):  # type: ignore[misc]
     """The vector itself: linear and normalised, without a rectifier."""
 
     def __init__(self, channels: int, dimension: int) -> None:

@@ -62,5 +62,6 @@ class _Thinned(VBxClustering):  # type: ignore[misc]
 
 
 def _unit(vectors: _Array) -> NDArray[np.float64]:
-    wide = vectors.astype(np.float64)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    wide: NDArray[np.float64] = vectors.astype(np.float64)
+    unit: NDArray[np.float64] = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return unit

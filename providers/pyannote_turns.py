@@ -1,7 +1,7 @@
 """From what was heard to turns: clusters over the whole recording, then turns block by block.
 
 The methods are those of pyannote's `SpeakerDiarization`, and so are the results. What would grow with windows times
-speakers (11 GB for three hours and twenty speakers) is made for some minutes at a time.
+speakers (1 GB for three hours and twenty speakers, more than once) is made for some minutes at a time.
 
 Imported when the networks are loaded, never before: torch and pyannote.audio come with it.
 """
@@ -80,7 +80,7 @@ def _turns(pipeline: Any, heard: Heard, clusters: NDArray[Any], most: float, dur
 
 def _grid(pipeline: Any, step: int) -> int:
     """After how many windows the beginning of a window falls on that of a frame again."""
-    frame = round(pipeline._segmentation.model.receptive_field.step * SAMPLE_RATE)
+    frame: int = round(pipeline._segmentation.model.receptive_field.step * SAMPLE_RATE)
     return frame // math.gcd(frame, step)
 
 
