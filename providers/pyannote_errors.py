@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,17 @@ from speech.errors import ModelUnavailable, ProviderUnavailable, SpeechError
 NAME = "pyannote"
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
-_BROKEN = (OSError, EOFError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, pickle.UnpicklingError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+    struct.error,
+)
 """What a file that is not what it should be makes of torch, yaml and numpy."""
 
 

@@ -57,8 +57,9 @@ def _embedded(
 ) -> NDArray[Any]:
     start = number * windows.step
     waveform = audio["waveform"][:, start : start + windows.length]
-    waveform = torch.nn.functional.pad(waveform, (0, windows.length - waveform.shape[1]))
-    vector: NDArray[Any] = pipeline._embedding(waveform[None], masks=torch.from_numpy(mask)[None])[0]
+    # Without the silence that fills the last window up: it would shift what the network takes for the mean.
+    kept = max(1, len(mask) * waveform.shape[1] // windows.length)
+    vector: NDArray[Any] = pipeline._embedding(waveform[None], masks=torch.from_numpy(mask[:kept])[None])[0]
     return vector
 
 
