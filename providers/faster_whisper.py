@@ -30,6 +30,7 @@ from speech.options import TranscribeRequest
 from speech.transcript import Recognition
 from weights.catalog import CatalogEntry
 from weights.languages import WHISPER_V3
+from weights.layouts import WHISPER
 from weights.store import Installed
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class FasterWhisper(Recogniser):
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model of the catalog, and those that somebody put into the models folder."""
         default = self.default_model()
-        found = {model.name: model for model in self._weights.list()}
-        listed = [_listed(entry, found.pop(entry.name, None), default) for entry in self._weights.known()]
+        found = {model.name: model for model in self._weights.list(WHISPER)}
+        listed = [_listed(entry, found.pop(entry.name, None), default) for entry in self._weights.known(WHISPER)]
         own = tuple(_own_models(found.values(), default))
         if any(model.default for model in (*listed, *own)) or not self._weights.installed(default):
             return (*listed, *own)
@@ -102,7 +103,7 @@ class FasterWhisper(Recogniser):
         if not device.usable:
             return Availability(False, device.problem, "Mend the CUDA installation, or set WOA_DEVICE=cpu.")
         try:
-            self._weights.check(self.default_model())
+            self._weights.check(self.default_model(), WHISPER)
         except ModelNotFound as error:
             return Availability(False, error.message, "Set WOA_DEFAULT_MODEL to a model that there is.")
         return Availability(True)
@@ -131,7 +132,7 @@ class FasterWhisper(Recogniser):
             return
 
     def _check_model(self, model: str, request: TranscribeRequest) -> None:
-        self._weights.check(model)
+        self._weights.check(model, WHISPER)
         languages = self.languages(model)
         if request.language not in ("auto", *languages):
             raise UnsupportedOption(

@@ -27,7 +27,7 @@ from weights.store import WeightStore
 GROUP = "world_of_asr.providers"
 BUILT_IN = (EntryPoint("faster_whisper", "providers.faster_whisper:FasterWhisper", GROUP),)
 DIARIZERS = "world_of_asr.diarizers"
-BUILT_IN_DIARIZERS: tuple[EntryPoint, ...] = ()
+BUILT_IN_DIARIZERS = (EntryPoint("pyannote", "providers.pyannote_diarizer:PyannoteDiarizer", DIARIZERS),)
 ALIGNERS = "world_of_asr.aligners"
 BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = (
     EntryPoint("whisper", "providers.whisper_aligner:WhisperAligner", ALIGNERS),

