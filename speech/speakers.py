@@ -6,6 +6,8 @@ import hashlib
 import unicodedata
 from enum import StrEnum
 
+from speech.errors import InvalidAudio
+
 SHORTEST_TAKE = 2.0
 LONGEST_TAKE = 60.0
 """Seconds of a recording that somebody is enrolled by."""
@@ -29,6 +31,15 @@ class SpeakerStatus(StrEnum):
     READY = "ready"
     STALE = "stale"
     FAILED = "failed"
+
+
+def refuse_length(seconds: float) -> None:
+    """Refuse a take that is too short to know somebody by, or longer than that needs; InvalidAudio."""
+    if not SHORTEST_TAKE <= seconds <= LONGEST_TAKE:
+        raise InvalidAudio(
+            f"The recording lasts {seconds:.1f} s; a take lasts {SHORTEST_TAKE:g} to {LONGEST_TAKE:g} s. "
+            "Cut it, or record another one."
+        )
 
 
 def status_of(takes: frozenset[TakeStatus]) -> SpeakerStatus:

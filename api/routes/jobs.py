@@ -90,7 +90,7 @@ async def transcribe(request: Request, parts: App, caller: Caller, idempotency_k
     body = await read_json(request)
 
     async def accept(job_id: str) -> Answer:
-        wanted = await checked_request(body, parts)
+        wanted = await checked_request(body, parts, caller.owner_id)
         return await _accepted(parts, await create_job(parts, caller.owner_id, wanted, job_id))
 
     answer = await once(parts.store, caller.owner_id, "transcribe", key, digest_of(body) if key else "", accept)
