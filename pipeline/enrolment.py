@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ LONGEST_DECODED = 600.0
 """Seconds after which decoding gives up on what was said to be a take."""
 WINDOW_SECONDS = 2.5
 """Of speech, of which each is asked by itself whose voice it is."""
+MOST_WINDOWS = 8
+"""Each takes as long as a turn on the device does."""
 LEAST_WINDOWS = 2
 """That a second voice has to have: a single one may be a cough."""
 ONE_VOICE = 0.35
@@ -89,17 +92,21 @@ def _spooled(samples: Samples, path: Path) -> Spool:
 
 
 def _refuse_several(speech: Samples, embed: Callable[[Samples], NDArray[np.float64]]) -> None:
-    windows = list(_windows(speech))
-    if len(windows) < 2 * LEAST_WINDOWS:
-        return
-    if likeness_of_halves([embed(window) for window in windows]) < ONE_VOICE:
+    vectors: list[NDArray[np.float64]] = []
+    for window in _windows(speech):
+        with suppress(InvalidAudio):  # a window may hold a breath; the whole is asked too
+            vectors.append(embed(window))
+    if len(vectors) >= 2 * LEAST_WINDOWS and likeness_of_halves(vectors) < ONE_VOICE:
         raise SeveralVoices("More than one person speaks in the recording; a take holds one voice alone.")
 
 
 def _windows(speech: Samples) -> Iterator[Samples]:
+    """So many windows as are asked, or fit, spread over the speech."""
     length = int(WINDOW_SECONDS * SAMPLE_RATE)
-    for first in range(0, speech.size - length + 1, length):
-        yield speech[first : first + length]
+    count = min(MOST_WINDOWS, speech.size // length)
+    if count >= 2 * LEAST_WINDOWS:
+        for first in np.linspace(0, speech.size - length, count).astype(int).tolist():
+            yield speech[first : first + length]
 
 
 def likeness_of_halves(vectors: Sequence[NDArray[np.float64]]) -> float:
