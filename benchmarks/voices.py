@@ -12,7 +12,7 @@ import itertools
 import json
 import sys
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,39 +60,40 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Some speakers: enrolled by a take each, and asked."""
+    """Some speakers: enrolled by each kind of takes, and asked."""
 
-    enrolled: tuple[EnrolledVoice, ...]
-    probes: tuple[Probe, ...]
+    enrolled: Mapping[str, Sequence[EnrolledVoice]]
+    probes: Sequence[Probe]
 
     def of(self, seconds: float, condition: str) -> list[Probe]:
         """The probes of that kind."""
         return [probe for probe in self.probes if (probe.seconds, probe.condition) == (seconds, condition)]
 
-    def missed(self, probes: Sequence[Probe], threshold: float) -> float:
+    def missed(self, takes: str, probes: Sequence[Probe], threshold: float) -> float:
         """The share of probes that get no name, or a wrong one, among all who are enrolled."""
-        return float(np.mean([self._name(probe, self.enrolled, threshold) != probe.speaker for probe in probes]))
+        enrolled = self.enrolled[takes]
+        return float(np.mean([_name(probe, enrolled, threshold) != probe.speaker for probe in probes]))
 
-    def named_strangers(self, probes: Sequence[Probe], threshold: float) -> float:
+    def named_strangers(self, takes: str, probes: Sequence[Probe], threshold: float) -> float:
         """The share of probes that get a name when their own speaker is not enrolled, but everybody else is."""
         named = [
-            self._name(probe, [one for one in self.enrolled if one.name != probe.speaker], threshold) is not None
+            _name(probe, [one for one in self.enrolled[takes] if one.name != probe.speaker], threshold) is not None
             for probe in probes
         ]
         return float(np.mean(named))
 
-    @staticmethod
-    def _name(probe: Probe, enrolled: Sequence[EnrolledVoice], threshold: float) -> str | None:
-        found = identify([Voice("?", probe.vector, probe.seconds)], enrolled, threshold)
-        return found["?"].name if found else None
-
-    def pairs(self, probes: Sequence[Probe]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def pairs(self, takes: str, probes: Sequence[Probe]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores of probes with their own speaker, and with each other one."""
-        own, other = [], []
-        for probe, one in itertools.product(probes, self.enrolled):
-            score = float(np.dot(probe.vector, one.vectors[0]))
-            (own if one.name == probe.speaker else other).append(score)
+        own, other = list[float](), list[float]()
+        for probe, one in itertools.product(probes, self.enrolled[takes]):
+            found = identify([Voice("?", probe.vector, probe.seconds)], [one], -1.0)
+            (own if one.name == probe.speaker else other).append(found["?"].score)
         return np.array(own), np.array(other)
+
+
+def _name(probe: Probe, enrolled: Sequence[EnrolledVoice], threshold: float) -> str | None:
+    found = identify([Voice("?", probe.vector, probe.seconds)], enrolled, threshold)
+    return found["?"].name if found else None
 
 
 def telephone(samples: Samples) -> Samples:
@@ -107,6 +108,7 @@ def telephone(samples: Samples) -> Samples:
 
 
 CONDITIONS = {"as recorded": lambda samples: samples, "telephone": telephone}
+TAKES = {"as recorded": ("as recorded",), "telephone": ("telephone",), "one of each": tuple(CONDITIONS)}
 
 
 class Ear:
@@ -118,7 +120,9 @@ class Ear:
         self.voice_activity = VoiceActivity.load()
         self._kept = folder / "vectors.jsonl"
         lines = self._kept.read_text().splitlines() if self._kept.exists() else []
-        self._known = {key: vector for line in lines for key, vector in json.loads(line).items()}
+        self._known: dict[str, Vector | None] = {
+            key: vector for line in lines for key, vector in json.loads(line).items()
+        }
 
     def vector(self, samples: Samples) -> Vector | None:
         """None where the model hears too little speech."""
@@ -136,7 +140,7 @@ class Ear:
         """What is spoken in a clip."""
         with wave.open(str(path)) as file:
             stored = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-        spool = self._spooled(stored.astype(np.float32) / 32768)
+        spool = self._spooled(stored.astype(np.float32) / np.float32(32768))
         return spool.gather(speech_spans(self.voice_activity.probabilities(spool), VadOptions(), spool.duration))
 
     def _spooled(self, samples: Samples) -> Spool:
@@ -146,15 +150,19 @@ class Ear:
 
 def half_of(folder: Path, speakers: Sequence[str], ear: Ear) -> Half:
     """Enrol and probe some speakers."""
-    enrolled, probes = [], []
+    enrolled: dict[str, list[EnrolledVoice]] = {kind: [] for kind in TAKES}
+    probes: list[Probe] = []
     for speaker in speakers:
         first, *rest = [ear.speech(path) for path in sorted((folder / speaker).glob("*.wav"))]
-        take = ear.vector(first[: int(TAKE_SECONDS * SAMPLE_RATE)])
-        if take is not None:
-            enrolled.append(EnrolledVoice(speaker, speaker, (take,)))
-            probes += _probes(speaker, rest, ear)
+        take = first[: int(TAKE_SECONDS * SAMPLE_RATE)]
+        heard = {condition: ear.vector(carried(take)) for condition, carried in CONDITIONS.items()}
+        for kind, conditions in TAKES.items():
+            vectors = [vector for condition in conditions if (vector := heard[condition]) is not None]
+            if vectors:
+                enrolled[kind].append(EnrolledVoice(speaker, speaker, tuple(vectors)))
+        probes += _probes(speaker, rest, ear)
         print(f"{speaker}: {len(probes)} probes so far", file=sys.stderr, flush=True)
-    return Half(tuple(enrolled), tuple(probes))
+    return Half(enrolled, probes)
 
 
 def _probes(speaker: str, clips: Sequence[Samples], ear: Ear) -> Iterator[Probe]:
@@ -180,20 +188,27 @@ def equal_error(own: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def chosen(tune: Half) -> float:
-    """The smallest threshold of the table at which strangers' probes are named as seldom as they should be."""
-    return next((each for each in THRESHOLDS if tune.named_strangers(tune.probes, each) <= STRANGERS), THRESHOLDS[-1])
+    """The smallest threshold of the table at which strangers' probes are named as seldom as they should be, however
+    people are enrolled."""
+    fit = (each for each in THRESHOLDS if max(_strangers(tune, takes, each) for takes in TAKES) <= STRANGERS)
+    return next(fit, THRESHOLDS[-1])
+
+
+def _strangers(half: Half, takes: str, threshold: float) -> float:
+    return half.named_strangers(takes, half.probes, threshold)
 
 
 def report(tune: Half, test: Half) -> str:
     """The figures, as Markdown."""
     threshold = chosen(tune)
+    people = [len(half.enrolled["as recorded"]) for half in (tune, test)]
     parts = [
-        f"{len(tune.enrolled)} speakers and {len(tune.probes)} probes to choose with, {len(test.enrolled)} and "
-        f"{len(test.probes)} to report on. The threshold that the first half chooses: **{threshold}** (at most "
-        f"{STRANGERS:.0%} of strangers' probes are given a name).",
-        "## The other half, by kind of probe",
+        f"{people[0]} speakers and {len(tune.probes)} probes to choose with, {people[1]} and {len(test.probes)} to "
+        f"report on. The threshold that the first half chooses: **{threshold}** (at most {STRANGERS:.0%} of strangers' "
+        "probes are given a name, however people are enrolled).",
+        "## The other half, at that threshold",
         _kinds(test, threshold),
-        "## The curve (all probes)",
+        "## The curve: not known / strangers named, of all probes",
         _curve(tune, test),
     ]
     return "\n\n".join(parts)
@@ -201,32 +216,30 @@ def report(tune: Half, test: Half) -> str:
 
 def _kinds(half: Half, threshold: float) -> str:
     lines = [
-        "| speech | sound | probes | equal error rate | mean score, own / others' | not known | strangers named |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| takes | speech | sound | probes | equal errors | mean score, own / others' | not known | strangers named |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for seconds, condition in itertools.product(PROBES, CONDITIONS):
+    for takes, condition, seconds in itertools.product(TAKES, CONDITIONS, PROBES):
         probes = half.of(seconds, condition)
         if not probes:
             continue
-        own, other = half.pairs(probes)
+        own, other = half.pairs(takes, probes)
         figures = (
             f"{equal_error(own, other):.1%} | {own.mean():.2f} / {other.mean():.2f} | "
-            f"{half.missed(probes, threshold):.1%} | {half.named_strangers(probes, threshold):.1%}"
+            f"{half.missed(takes, probes, threshold):.1%} | {half.named_strangers(takes, probes, threshold):.1%}"
         )
-        lines.append(f"| {seconds:g} s | {condition} | {len(probes)} | {figures} |")
+        lines.append(f"| {takes} | {seconds:g} s | {condition} | {len(probes)} | {figures} |")
     return "\n".join(lines)
 
 
 def _curve(tune: Half, test: Half) -> str:
-    lines = [
-        "| threshold | not known, tune | strangers named, tune | not known, test | strangers named, test |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    heads = [f"{takes}, {name}" for takes in TAKES for name in ("tune", "test")]
+    lines = [f"| threshold | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
     for threshold in THRESHOLDS:
         figures = [
-            f"{share:.1%}"
+            f"{half.missed(takes, half.probes, threshold):.1%} / {_strangers(half, takes, threshold):.1%}"
+            for takes in TAKES
             for half in (tune, test)
-            for share in (half.missed(half.probes, threshold), half.named_strangers(half.probes, threshold))
         ]
         lines.append(f"| {threshold} | {' | '.join(figures)} |")
     return "\n".join(lines)
