@@ -31,7 +31,7 @@ MOST_WINDOWS = 8
 """Each takes as long as a turn on the device does."""
 LEAST_WINDOWS = 2
 """That a second voice has to have: a single one may be a cough."""
-ONE_VOICE = 0.35
+ONE_VOICE = 0.45
 """Cosine of two halves of a take below which they are of two voices; calibrated in docs/speakers.md."""
 _ROUNDS = 10
 

@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     model_idle_seconds: float = Field(900, ge=0, description="A model unused for so long is unloaded; 0: never.")
     piece_seconds: float = Field(300, ge=30, le=3600, description="Longest piece of speech recognised in one go.")
     identify_threshold: float = Field(
-        0.5,
+        0.6,
         ge=-1,
         le=1,
         description="Cosine from which a voice is an enrolled speaker's; docs/speakers.md has the curve.",
