@@ -18,14 +18,18 @@ from speech.speakers import MOST_TAKES, SpeakerStatus, TakeStatus, name_key, sta
 from storage.audit import note
 from storage.database import Database
 from storage.errors import LastTake, Missing, SpeakerExists, TooManySpeakers
+from storage.garbage import discard
 from storage.ids import new_id
 from storage.owners import hold_owner
 from storage.paging import read_page
 from storage.speaker_tables import speaker_takes, speakers, voice_models
-from storage.tables import files, idempotency
+from storage.steps import step_blob
+from storage.tables import files, idempotency, steps
 
 ENROLLED, DELETED, TAKE_DELETED = "speaker_enrolled", "speaker_deleted", "speaker_take_deleted"
 """What is written down of them."""
+HEARD = "diarize"
+"""The step whose kept outcomes hold vectors of whoever spoke in a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,14 @@ class Speakers:
             return await _read(connection, owner_id, speaker_id)
 
     async def delete(self, owner_id: str, speaker_id: str, *, key_id: str | None = None) -> int:
-        """Delete the speaker with all takes, and say how many those were; Missing. The deed is written down."""
+        """Delete the speaker with all takes, and say how many those were; Missing. The deed is written down.
+
+        What is kept of the owner's diarized recordings goes too (see Store.collect): the voice may be among them.
+        """
         async with self._database.writing() as connection:
             await _found(connection, owner_id, speaker_id, lock=True)
             await _forget_answers(connection, owner_id, speaker_id)
+            await _forget_heard(connection, owner_id)
             gone = await connection.execute(delete(speaker_takes).where(speaker_takes.c.speaker_id == speaker_id))
             await connection.execute(delete(speakers).where(_named(owner_id, speaker_id)))
             await note(connection, owner_id, DELETED, speaker_id, key_id)
@@ -286,6 +294,14 @@ async def _refuse_more_than(connection: AsyncConnection, owner_id: str, most: in
     counting = select(func.count()).where(speakers.c.owner_id == owner_id)
     if most is not None and (await connection.execute(counting)).scalar_one() >= most:
         raise TooManySpeakers(f"There are as many speakers as are allowed, {most}; delete one first.")
+
+
+async def _forget_heard(connection: AsyncConnection, owner_id: str) -> None:
+    """Whose vectors they are nobody knows, so all go; a job that needs one makes it anew."""
+    kept = (steps.c.owner_id == owner_id) & (steps.c.step == HEARD)
+    keys = (await connection.execute(select(steps.c.step_key).where(kept).distinct())).scalars().all()
+    await discard(connection, [step_blob(owner_id, key) for key in keys])
+    await connection.execute(delete(steps).where(kept))
 
 
 async def _forget_answers(connection: AsyncConnection, owner_id: str, speaker_id: str) -> None:

@@ -174,6 +174,7 @@ async def delete_speaker(speaker_id: SpeakerId, parts: App, caller: Caller) -> R
     The recordings are files of their own (`DELETE /files/{file_id}`); transcripts keep the names that they have.
     """
     takes = await parts.store.speakers.delete(caller.owner_id, speaker_id, key_id=caller.key_id)
+    await parts.store.collect()
     log.info("speaker deleted", speaker_id=speaker_id, takes=takes, key_id=caller.key_id)
     return Response(status_code=204)
 

@@ -15,6 +15,7 @@ from storage.errors import FileInUse, LastTake, Missing, SpeakerExists, TooManyS
 from storage.ids import new_id
 from storage.speaker_tables import speaker_takes
 from storage.speakers import Speaker
+from storage.steps import step_blob
 from storage.store import Store
 from storage.tables import idempotency
 from storage.takes import MOST_TRIES
@@ -89,13 +90,18 @@ async def test_deleted_is_gone_and_accounted_for(store: Store, desk: Desk) -> No
     async with store.database.writing() as connection:
         told = {"resource_id": made.speaker_id, "response_body": b'{"name": "Planted Name"}'}
         await connection.execute(update(idempotency).values(told))
+    job = await desk.job()
+    await store.steps.remember(OWNER, job.job_id, job.files[0].file_id, "diarize", "diarize-key")
+    store.blobs.write(step_blob(OWNER, "diarize-key"), b"planted vector")
     assert PACKED in plainly(await everything_stored(store))
     await store.speakers.delete_take(OWNER, made.speaker_id, made.takes[0].take_id, key_id="key-1")
     with pytest.raises(LastTake):
         await store.speakers.delete_take(OWNER, made.speaker_id, made.takes[1].take_id)
     assert await store.speakers.delete(OWNER, made.speaker_id, key_id="key-1") == 1
+    await store.collect()
     left = await everything_stored(store)
     assert "Planted Name" not in left
+    assert "planted vector" not in left
     assert PACKED not in plainly(left)
     entries, _ = await store.audit.list(OWNER)
     assert [(entry.action, entry.resource_id, entry.key_id) for entry in entries] == [
