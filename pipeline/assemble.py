@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.attribute import speakers_of
 from pipeline.channels import with_channel_speakers
+from pipeline.identify import Identity, named
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
@@ -31,6 +32,7 @@ def assemble(
     segments: Sequence[Segment],
     diarization: Diarization | None = None,
     *,
+    identities: Mapping[str, Identity] | None = None,
     job_id: str | None = None,
     stages: Mapping[str, float] | None = None,
 ) -> Transcript:
@@ -48,7 +50,7 @@ def assemble(
         model=recognised.model,
         model_digest=recognised.model_digest,
         segments=ordered(segments, round(prepared.duration, 3)),
-        speakers=speakers_of(told, segments),
+        speakers=named(speakers_of(told, segments), identities or {}),
         turns=told.turns,
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),

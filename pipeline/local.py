@@ -21,6 +21,7 @@ from pipeline.steps import NoSteps
 from pipeline.stopwatch import Stopwatch
 from providers.registry import Registry
 from speech.diarization import Diarization
+from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Segment, Transcript
 
@@ -36,6 +37,10 @@ def transcribe_file(
         ProviderError: as the provider does.
 
     """
+    if request.diarization.identify:
+        raise UnsupportedOption(
+            "diarization.identify: only a server knows voices; leave it out.", "diarization.identify"
+        )
     watching = observer or Unobserved()
     options = runtime.registry.check(request)
     recogniser = runtime.registry.get(request.provider)

@@ -196,7 +196,6 @@ def not_offered_yet(request: TranscribeRequest) -> list[str]:
     asked = {
         "fallback_providers": bool(request.fallback_providers),
         "translate_to": bool(request.translate_to),
-        "diarization.identify": request.diarization.identify,
         "enhance": request.enhance,
         "redact": bool(request.redact),
     }

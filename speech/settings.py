@@ -177,6 +177,7 @@ class Settings(BaseSettings):
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
     max_batch_items: int = Field(500, ge=1, le=10_000, description="Jobs that one batch may ask for.")
     max_ingests: int = Field(100, ge=1, description="Ingests of an owner; more are refused (409).")
+    max_speakers: int = Field(1000, ge=1, description="Enrolled speakers of an owner; more are refused (409).")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
@@ -199,6 +200,12 @@ class Settings(BaseSettings):
     )
     model_idle_seconds: float = Field(900, ge=0, description="A model unused for so long is unloaded; 0: never.")
     piece_seconds: float = Field(300, ge=30, le=3600, description="Longest piece of speech recognised in one go.")
+    identify_threshold: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="Cosine from which a voice is an enrolled speaker's; docs/speakers.md has the curve.",
+    )
     parts_from_seconds: float = Field(
         1200,
         ge=0,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 
 import structlog
 
 from engine.slots import Standing
+from pipeline.identify import Identity
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording, stored_recording
@@ -71,6 +72,8 @@ class FileWork:
     recognised: Recognised
     segments: tuple[Segment, ...]
     diarization: Diarization | None = None
+    identities: Mapping[str, Identity] = {}
+    """Who the speakers are, by label, as far as the owner has enrolled them."""
     transcript: Transcript
     failure: SpeechError
 

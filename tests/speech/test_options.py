@@ -192,7 +192,6 @@ def test_nothing_is_missing_from_a_plain_request() -> None:
     [
         ({"fallback_providers": ["fake"]}, "fallback_providers"),
         ({"translate_to": ["de"]}, "translate_to"),
-        ({"diarization": {"enabled": True, "identify": True}}, "diarization.identify"),
         ({"enhance": True}, "enhance"),
         ({"redact": ["names"]}, "redact"),
     ],
