@@ -298,6 +298,10 @@ class ProviderList(Shape):
         description="Name, title, capabilities, languages, schema of `parameters`, default model, and whether it is "
         "available, or why not and how to mend it."
     )
+    steps: dict[str, list[dict[str, Any]]] = Field(
+        description="Who diarizes, aligns and punctuates, by the part of a request that asks for it: name, title, "
+        "languages (null: any), and whether it is available, or why not and how to mend it."
+    )
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 

@@ -16,6 +16,7 @@ from speech.errors import AttemptSuperseded, JobCancelled
 from speech.logs import about
 from storage.attempts import Attempt
 from tasks.current import current
+from tasks.diarizing import name_speakers, speakers_beside
 from tasks.parts import share_out, wait_for_parts
 from tasks.steps import assemble, fetch, prepare, recognise, render
 from tasks.work import FileWork, MustWait
@@ -25,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 @flow(name="transcribe", persist_result=False, validate_parameters=False, log_prints=False)
 def transcribe(job_id: str, submission: int) -> State[Any]:
-    """Run a job: fetch → prepare → transcribe → assemble → render, each file by itself, a long one in parts.
+    """Run a job: fetch → prepare → transcribe, with diarize beside it → assemble → render, each file by itself, a long
+    one in parts.
 
     Prefect sees the two ids and, of a failure, its code. The job completes when at least one file did.
     """
@@ -73,7 +75,9 @@ def transcribe_file(work: FileWork) -> None:
         fetch(work)
         with work.opened():
             prepare(work)
-            share_out(work)
-            recognise(work)
+            with speakers_beside(work):
+                share_out(work)
+                recognise(work)
+            name_speakers(work)
             assemble(work)
             render(work)

@@ -1,30 +1,40 @@
-"""From the recognised pieces to one transcript on the recording's own time line."""
+"""From the recognised pieces to segments on the recording's own time line, and from these to one transcript."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from pipeline.attribute import speakers_of
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
+from speech.diarization import Diarization
 from speech.jobs import transcript_id_of
-from speech.transcript import Transcript, Usage, ordered
+from speech.transcript import Segment, Transcript, Usage, ordered
+
+
+def laid_out(prepared: Prepared, recognised: Recognised) -> tuple[Segment, ...]:
+    """The segments of all pieces, put back on the recording's time line."""
+    segments = [
+        segment
+        for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
+        for segment in on_time_line(piece, recognition)
+    ]
+    return ordered(segments, round(prepared.duration, 3))
 
 
 def assemble(
     recording: Recording,
     prepared: Prepared,
     recognised: Recognised,
+    segments: Sequence[Segment],
+    diarization: Diarization | None = None,
     *,
     job_id: str | None = None,
     stages: Mapping[str, float] | None = None,
 ) -> Transcript:
-    """Put the pieces' segments back on the recording's time line and make one transcript of them."""
-    segments = [
-        segment
-        for piece, recognition in zip(prepared.pieces, recognised.pieces, strict=True)
-        for segment in on_time_line(piece, recognition)
-    ]
+    """Make one transcript of the segments, with the speakers where they were told apart."""
+    told = diarization or Diarization()
     return Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
         job_id=job_id,
@@ -37,6 +47,8 @@ def assemble(
         model=recognised.model,
         model_digest=recognised.model_digest,
         segments=ordered(segments, round(prepared.duration, 3)),
+        speakers=speakers_of(told, segments),
+        turns=told.turns,
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),

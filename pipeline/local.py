@@ -6,7 +6,9 @@ import hashlib
 from pathlib import Path
 
 from audio.limits import Limits
-from pipeline.assemble import assemble
+from pipeline.assemble import assemble, laid_out
+from pipeline.attribute import attribute
+from pipeline.diarize import diarize
 from pipeline.observer import Observer, Unobserved
 from pipeline.prepare import prepare
 from pipeline.recognise import Recognising
@@ -43,7 +45,14 @@ def transcribe_file(
             )
         with clock.stage("transcribe"):
             recognised = Recognising(recording, prepared, recogniser, steps, watching).all(options)
-        return assemble(recording, prepared, recognised, stages=clock.seconds)
+        segments, told = laid_out(prepared, recognised), None
+        spoken = (recognised.language,) if recognised.language else recogniser.languages(options.model)
+        diarizer = runtime.registry.diarizer(request, spoken)
+        if diarizer is not None:
+            with clock.stage("diarize"):
+                told = diarize(recording, request.diarization, diarizer, steps, watching)
+            segments = attribute(segments, told)
+        return assemble(recording, prepared, recognised, segments, told, stages=clock.seconds)
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Recording:
     bring: Callable[[Path], Path]
     """Puts the bytes below the given folder, or says where they lie already."""
     _spool: Spool | None = field(default=None, repr=False)
+    _decoding: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Steps beside one another want the samples at once: they are decoded once."""
 
     def spool(self, observer: Observer) -> Spool:
         """The decoded samples; decodes at the first call.
@@ -38,15 +41,16 @@ class Recording:
             InvalidAudio: when the bytes cannot be decoded within the limits.
 
         """
-        if self._spool is None:
-            self._spool = decode(
-                self.bring(self.folder),
-                self.folder / "samples.pcm",
-                self.limits,
-                heard=lambda seconds: observer.progress(Stage.PREPARING, 0.0),
-                cancelled=observer.cancelled,
-            )
-        return self._spool
+        with self._decoding:
+            if self._spool is None:
+                self._spool = decode(
+                    self.bring(self.folder),
+                    self.folder / "samples.pcm",
+                    self.limits,
+                    heard=lambda seconds: observer.progress(Stage.PREPARING, 0.0),
+                    cancelled=observer.cancelled,
+                )
+            return self._spool
 
 
 @contextmanager

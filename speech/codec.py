@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, TypeVar
 
+from speech.diarization import Turn
 from speech.transcript import Quality, Recognition, Segment, Speaker, Transcript, Usage, Word
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ def to_json(transcript: Transcript) -> Document:
             {"label": speaker.label, "name": speaker.name, "talk_time": speaker.talk_time}
             for speaker in transcript.speakers
         ],
+        "turns": [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in transcript.turns],
         "quality": {
             "speech_ratio": _finite(transcript.quality.speech_ratio),
             "snr_db": _finite(transcript.quality.snr_db),
@@ -137,6 +139,8 @@ def _to_transcript(document: Document) -> Transcript:
         model_digest=_optional(document["model_digest"], str),
         segments=tuple(_to_segment(part) for part in document["segments"]),
         speakers=tuple(_to_speaker(part) for part in document["speakers"]),
+        # Transcripts of older versions have none.
+        turns=tuple(_to_turn(part) for part in document.get("turns", ())),
         quality=Quality(
             speech_ratio=_number(quality["speech_ratio"]),
             snr_db=_number(quality["snr_db"]),
@@ -170,6 +174,10 @@ def _to_word(document: Document) -> Word:
         confidence=_number(document["confidence"]),
         speaker=_optional(document["speaker"], str),
     )
+
+
+def _to_turn(document: Document) -> Turn:
+    return Turn(float(document["start"]), float(document["end"]), _text(document["speaker"]))
 
 
 def _to_speaker(document: Document) -> Speaker:

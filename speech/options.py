@@ -7,7 +7,7 @@ Unknown fields are refused everywhere. Lengths in seconds.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -66,12 +66,29 @@ class DiarizationOptions(OptionsModel):
     max_speakers: int | None = Field(None, ge=1, le=64)
     identify: bool = False
 
+    @model_validator(mode="after")
+    def _heeded(self) -> Self:
+        asked = sorted(name for name in self.model_fields_set - {"enabled"} if getattr(self, name))
+        if asked and not self.enabled:
+            raise ValueError(f"{asked[0]} needs enabled: true")
+        if self.num_speakers and (self.min_speakers or self.max_speakers):
+            raise ValueError("give num_speakers, or min_speakers and max_speakers, not both")
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError("min_speakers is more than max_speakers")
+        return self
+
 
 class StepOptions(OptionsModel):
     """A step of its own provider: alignment, punctuation."""
 
     enabled: bool = False
     provider: ProviderName | None = Field(None, description="Who does it; null is the first that can.")
+
+    @model_validator(mode="after")
+    def _heeded(self) -> Self:
+        if self.provider and not self.enabled:
+            raise ValueError("provider needs enabled: true")
+        return self
 
 
 class SubtitleOptions(OptionsModel):
@@ -154,9 +171,7 @@ def not_offered_yet(request: TranscribeRequest) -> list[str]:
     asked = {
         "fallback_providers": bool(request.fallback_providers),
         "translate_to": bool(request.translate_to),
-        "diarization": request.diarization != default.diarization,
-        "alignment": request.alignment != default.alignment,
-        "punctuation": request.punctuation != default.punctuation,
+        "diarization.identify": request.diarization.identify,
         "channels": request.channels != default.channels,
         "enhance": request.enhance,
         "redact": bool(request.redact),

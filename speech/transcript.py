@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
 
+from speech.diarization import Turn
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
@@ -96,6 +98,8 @@ class Transcript:
     model_digest: str | None
     segments: tuple[Segment, ...]
     speakers: tuple[Speaker, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    """Who spoke when, whether or not there are words for it; empty where nobody asked."""
     quality: Quality = field(default_factory=Quality)
     usage: Usage = field(default_factory=Usage)
     stages: dict[str, float] = field(default_factory=dict)

@@ -13,11 +13,27 @@ from storage.errors import SpecificationUnreadable
 _SECRET_TEXTS: dict[str, Any] = {"initial_prompt": None, "hotwords": [], "metadata": {}, "parameters": {}}
 
 
+NEWER: tuple[tuple[str, ...], ...] = (("diarization", "provider"),)
+"""Fields that came after the first version. At their defaults they are not written: a worker of the version before,
+which would refuse a field that it does not know, goes on running the jobs that ask for nothing new."""
+
+
 def dump(request: TranscribeRequest) -> dict[str, Any]:
     """The request as JSON; the query of a URL is a secret that is kept with the file alone."""
     stored = request.model_dump(mode="json")
     stored["urls"] = [without_secrets(url) for url in request.urls]
+    plain = TranscribeRequest().model_dump(mode="json")
+    for path in NEWER:
+        _leave_out(path, stored, plain)
     return stored
+
+
+def _leave_out(path: tuple[str, ...], stored: dict[str, Any], plain: dict[str, Any]) -> None:
+    *above, last = path
+    for name in above:
+        stored, plain = stored[name], plain[name]
+    if stored[last] == plain[last]:
+        del stored[last]
 
 
 def load(stored: dict[str, Any], version: int) -> TranscribeRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from orchestration.handover import asked_to_leave
 from pipeline.runtime import Runtime
 from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut
 from speech.jobs import Stage
+from speech.options import TranscribeRequest
 from speech.transcript import Segment
 from storage.attempts import Attempt
 
@@ -23,12 +25,27 @@ SECONDS_BETWEEN_WRITES = 0.5
 SECONDS_BETWEEN_LOOKS = 0.5
 OVER = "The job ran longer than its timeout allows."
 
-_SHARE: dict[Stage, tuple[float, float]] = {
-    # Where a stage begins and ends on the way from 0 to 100: recognition takes nearly all of the time.
-    Stage.PREPARING: (0.0, 5.0),
-    Stage.TRANSCRIBING: (5.0, 95.0),
-    Stage.RENDERING: (95.0, 99.0),
-}
+_BEGINS, _ENDS = 5.0, 95.0
+"""Between them, of 100, lies everything from the first recognised word to the last step before rendering."""
+
+
+def shares(request: TranscribeRequest) -> dict[Stage, tuple[float, float]]:
+    """Where each stage begins and ends on the way from 0 to 100, for what the request asks for.
+
+    Recognition takes most of the time; what is left of diarization, which runs beside it, comes after it.
+    """
+    weights = {
+        Stage.TRANSCRIBING: 90.0,
+        Stage.DIARIZING: 30.0 * request.diarization.enabled,
+        Stage.ALIGNING: 15.0 * request.alignment.enabled,
+        Stage.PUNCTUATING: 5.0 * request.punctuation.enabled,
+    }
+    each = (_ENDS - _BEGINS) / sum(weights.values())
+    found, begin = {Stage.PREPARING: (0.0, _BEGINS), Stage.RENDERING: (_ENDS, 99.0)}, _BEGINS
+    for stage, weight in weights.items():
+        found[stage] = (begin, begin + weight * each)
+        begin += weight * each
+    return found
 
 
 @dataclass
@@ -48,6 +65,7 @@ class JobObserver:
 
     def __post_init__(self) -> None:
         self._deadline = self.until
+        self._shares = shares(self.attempt.job.request)
 
     def progress(self, stage: Stage, fraction: float) -> None:
         """Write the progress when the stage changes, else now and then."""
@@ -67,7 +85,7 @@ class JobObserver:
         return True
 
     def _write(self, stage: Stage, fraction: Callable[[], float]) -> None:
-        begin, end = _SHARE[stage]
+        begin, end = self._shares[stage]
         with _outages_passing():
             reached = begin + (end - begin) * min(1.0, max(0.0, fraction()))
             self.runtime.wait(self.runtime.store.attempts.progress(self.attempt, self.file_id, stage, reached))
@@ -102,6 +120,23 @@ class JobObserver:
             raise JobTimedOut(OVER if moment > self.until else "A step took longer than it may.") from None
         finally:
             self._deadline = self.until
+
+
+@dataclass
+class SideObserver(JobObserver):
+    """Watches a step that runs beside others, whose progress is what the job shows meanwhile."""
+
+    fraction: float = 0.0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody needs the step any more."""
+
+    def progress(self, stage: Stage, fraction: float) -> None:
+        """Keep how far it is, for whoever waits for it in the end."""
+        self.fraction = fraction
+
+    def cancelled(self) -> bool:
+        """Also when nobody needs it any more."""
+        return self.stopped.is_set() or super().cancelled()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from prefect import Task
 
 from engine.slots import standing
 from pipeline.assemble import assemble as assemble_transcript
+from pipeline.assemble import laid_out
 from pipeline.fetch import fetch as fetch_file
 from pipeline.observer import go_on
 from pipeline.prepare import prepare as prepare_recording
@@ -79,13 +80,20 @@ def recognise(work: FileWork) -> None:
     work.observer.progress(Stage.TRANSCRIBING, 0.0)
     with work.clock.stage("transcribe"), standing(work.standing):
         work.recognised = work.recognising.all(work.options)
+    work.segments = laid_out(work.prepared, work.recognised)
 
 
 @step("assemble", HOURS)
 def assemble(work: FileWork) -> None:
-    """Make one transcript of the pieces."""
-    job_id = work.attempt.job.job_id
-    work.transcript = assemble_transcript(work.recording, work.prepared, work.recognised, job_id=job_id)
+    """Make one transcript of the segments."""
+    work.transcript = assemble_transcript(
+        work.recording,
+        work.prepared,
+        work.recognised,
+        work.segments,
+        work.diarization,
+        job_id=work.attempt.job.job_id,
+    )
 
 
 @step("render", HOURS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from pipeline.runtime import Runtime
 from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
 from providers.base import RecognitionOptions
+from speech.diarization import Diarization
 from speech.errors import AttemptSuperseded, JobCancelled, JobTimedOut, ProviderError, SpeechError, UnexpectedError
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
 from speech.options import TranscribeRequest
-from speech.transcript import Transcript
+from speech.transcript import Segment, Transcript
 from storage.attempts import Attempt
 from storage.submission import RANKS
 from tasks.observer import OVER, JobObserver
@@ -67,6 +69,8 @@ class FileWork:
     recording: Recording
     prepared: Prepared
     recognised: Recognised
+    segments: tuple[Segment, ...]
+    diarization: Diarization | None = None
     transcript: Transcript
     failure: SpeechError
 
@@ -99,6 +103,14 @@ class FileWork:
         return self.runtime.registry.check(self.request)
 
     @property
+    def spoken(self) -> tuple[str, ...]:
+        """The language that was heard, or all that may be."""
+        if hasattr(self, "recognised") and self.recognised.language:
+            return (self.recognised.language,)
+        recogniser = self.runtime.registry.get(self.request.provider)
+        return (self.options.language,) if self.options.language else recogniser.languages(self.options.model)
+
+    @property
     def recognising(self) -> Recognising:
         """The recording, once it is prepared, and who recognises it."""
         recogniser = self.runtime.registry.get(self.request.provider)
@@ -116,6 +128,12 @@ class FileWork:
         with stored_recording(self.runtime, self.stored) as recording:
             self.recording = recording
             yield
+
+    def aside(self, observer: JobObserver) -> FileWork:
+        """The same file for a step that runs beside the others: its failures, its times and its end are its own."""
+        other = copy.copy(self)
+        other.clock, other.observer = Stopwatch(), observer
+        return other
 
     @contextmanager
     def discreetly(self) -> Iterator[None]:

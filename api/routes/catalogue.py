@@ -23,7 +23,7 @@ router = APIRouter(tags=["catalogue"])
 async def list_providers(parts: App, _: Caller, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Capabilities, languages, the schema of `parameters`, and whether it is available or how to mend it."""
     rows, following = page_of(await parts.catalogue.providers(), limit, cursor)
-    return shown(ProviderList(providers=rows, next_cursor=following))
+    return shown(ProviderList(providers=rows, steps=await parts.catalogue.steps(), next_cursor=following))
 
 
 @router.get(

@@ -12,6 +12,7 @@ from prefect import Flow, State
 from prefect.client.orchestration import get_client
 
 from audio.samples import Samples
+from audio.spool import Spool
 from engine.engine import Engine
 from flows.transcribe import transcribe
 from orchestration.environment import prefect_settings
@@ -19,8 +20,12 @@ from orchestration.handover import Parting, expect_parting
 from orchestration.internals import run_to_its_end
 from pipeline.runtime import Runtime
 from providers.base import RecognitionOptions, Watch
-from providers.registry import Registry
+from providers.diarizer import SpeakerBounds
+from providers.fake_steps import FakeAligner, FakeDiarizer, FakePunctuator
+from providers.registry import Extra, Registry
+from providers.role import StepWatch
 from speech.clock import now
+from speech.diarization import Diarization
 from speech.jobs import Job, StoredFile
 from speech.options import TranscribeRequest
 from speech.settings import Settings
@@ -47,6 +52,19 @@ class Scripted(Counting):
         if self.errors:
             raise self.errors.pop(0)
         return super()._recognise(samples, options, watch)
+
+
+class Diarizing(FakeDiarizer):
+    """Fails with the errors that the test lines up, then tells the speakers apart."""
+
+    errors: ClassVar[list[Exception]] = []
+    tries: ClassVar[int] = 0
+
+    def _diarize(self, spool: Spool, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
+        type(self).tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return super()._diarize(spool, bounds, watch)
 
 
 class Bench:
@@ -106,11 +124,13 @@ def bench(settings: Settings, prefect_server: RunningPrefect) -> Iterator[Bench]
         WeightStore.from_settings(there),
         Engine.from_settings(there),
         extra={"scripted": lambda context: Scripted()},
+        steps=Extra({"fake_diarizer": Diarizing}, {"fake_aligner": FakeAligner}, {"fake_punctuator": FakePunctuator}),
     )
     runtime = Runtime.open(there, registry=registry)
     runtime.wait(runtime.store.migrate())
     Scripted.errors, Scripted.tries = [], 0
     Scripted.said.clear()
+    Diarizing.errors, Diarizing.tries = [], 0
     use(runtime)
     try:
         yield Bench(runtime)

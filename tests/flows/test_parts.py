@@ -21,7 +21,7 @@ from speech.transcript import Recognition
 from storage.parts import WatchedPart
 from storage.workers import WorkerBeat
 from tasks.parts import LOOK_AGAIN_SECONDS, idle_devices
-from tests.flows.conftest import Bench, Scripted, failing, tries
+from tests.flows.conftest import Bench, Diarizing, Scripted, failing, tries
 from tests.providers.conftest import Decode, decode
 
 __all__ = ["decode"]
@@ -188,3 +188,15 @@ def test_who_cannot_share_out_does_it_alone(bench: Bench, long: Path, monkeypatc
     assert state is not None
     assert state.is_completed()
     assert bench.job(job).attempt == 1
+
+
+def test_the_speakers_of_a_shared_out_recording_are_told_apart_once_over_the_whole(bench: Bench, long: Path) -> None:
+    job = bench.submitted(file_ids=bench.stored(long), diarization={"enabled": True})
+    assert bench.run(job) is None
+    assert Diarizing.tries == 1  # beside the parts, before the run waits for them
+    for part in (0, 1):
+        run_part(bench, job, part)
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_completed()
+    assert Diarizing.tries == 1

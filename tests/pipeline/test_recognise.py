@@ -9,7 +9,7 @@ import pytest
 from audio.limits import Limits
 from audio.pieces import Piece
 from audio.spans import Span
-from pipeline.assemble import assemble
+from pipeline.assemble import assemble, laid_out
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording
@@ -60,7 +60,8 @@ def test_progress_grows_to_one(recording: Recording, counting: Counting, observe
 def test_each_piece_is_told_as_it_finishes_in_the_words_of_the_transcript(
     recording: Recording, counting: Counting, steps: KeptSteps
 ) -> None:
-    whole = assemble(recording, PREPARED, run(recording, counting, steps))
+    found = run(recording, counting, steps)
+    whole = assemble(recording, PREPARED, found, laid_out(PREPARED, found))
     for _ in range(2):  # recognised, then found recognised
         observer = Noting()
         run(recording, counting, steps, observer=observer)
@@ -114,12 +115,13 @@ def test_no_speech_needs_no_weights_in_memory(recording: Recording, counting: Co
     nothing = Prepared(11.0, (), Quality())
     found = Recognising(recording, nothing, counting, NoSteps(), Noting()).all(OPTIONS)
     assert (found.pieces, found.language, counting.heard) == ((), None, [])
-    transcript = assemble(recording, nothing, found)
+    transcript = assemble(recording, nothing, found, laid_out(nothing, found))
     assert (transcript.text, transcript.duration) == ("", 11.0)
 
 
 def test_words_return_to_the_time_line_of_the_recording(recording: Recording, counting: Counting) -> None:
-    transcript = assemble(recording, PREPARED, run(recording, counting, NoSteps()), job_id="job")
+    found = run(recording, counting, NoSteps())
+    transcript = assemble(recording, PREPARED, found, laid_out(PREPARED, found), job_id="job")
     # The word of the first piece has its middle in the first stretch of speech: its end is not drawn over the pause.
     assert [(word.start, word.end) for word in transcript.words] == [(0.1, 2.9), (6.1, 8.9)]
     assert [segment.language for segment in transcript.segments] == ["it", "it"]

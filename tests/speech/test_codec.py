@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from speech.codec import from_json, to_json
+from speech.diarization import Turn
 from speech.transcript import Quality, Segment, Speaker, Transcript, Word
 from tests.speech.build import spoken, transcript
 from tests.speech.strategies import transcripts
@@ -25,6 +26,7 @@ def test_the_result_has_the_contracts_shape() -> None:
     )
     whole = replace(
         transcript(segment, duration=7.1, speakers=(Speaker("SPEAKER_00", None, 12.3),)),
+        turns=(Turn(0.0, 3.2, "SPEAKER_00"),),
         quality=Quality(0.92, 31.0, 0.0),
         stages={"prepare": 0.05, "transcribe": 0.61},
         warnings=("The audio is clipped.",),
@@ -64,6 +66,7 @@ def test_the_result_has_the_contracts_shape() -> None:
             }
         ],
         "speakers": [{"label": "SPEAKER_00", "name": None, "talk_time": 12.3}],
+        "turns": [{"start": 0.0, "end": 3.2, "speaker": "SPEAKER_00"}],
         "quality": {"speech_ratio": 0.92, "snr_db": 31.0, "clipping": 0.0},
         "usage": {"audio_seconds": 0.0, "cost_usd": 0.0},
         "stages": {"prepare": 0.05, "transcribe": 0.61},
@@ -89,11 +92,17 @@ def test_keys_that_are_new_are_passed_over() -> None:
     assert from_json(document) == transcript(spoken("hello there"))
 
 
+def test_a_transcript_that_was_stored_before_there_were_turns_reads() -> None:
+    document = to_json(transcript(spoken("hello there")))
+    del document["turns"]
+    assert from_json(document) == transcript(spoken("hello there"))
+
+
 def _without(document: dict[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != key}
 
 
-@pytest.mark.parametrize("key", sorted(set(to_json(transcript())) - {"text"}))
+@pytest.mark.parametrize("key", sorted(set(to_json(transcript())) - {"text", "turns"}))
 def test_a_missing_key_is_an_error_that_says_so(key: str) -> None:
     with pytest.raises(ValueError, match="not a transcript"):
         from_json(_without(to_json(transcript()), key))

@@ -26,6 +26,7 @@ DEFAULTS = {
     "vad": {"enabled": True, "threshold": 0.5, "min_silence": 0.5, "max_segment": 30},
     "diarization": {
         "enabled": False,
+        "provider": None,
         "num_speakers": None,
         "min_speakers": None,
         "max_speakers": None,
@@ -164,6 +165,22 @@ def test_texts_are_kept_or_refused_never_bent(prompt: str, phrase: str) -> None:
         assert (request.initial_prompt, request.hotwords) == (prompt, [phrase])
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"diarization": {"num_speakers": 2}}, "num_speakers needs enabled"),
+        ({"diarization": {"identify": True}}, "identify needs enabled"),
+        ({"diarization": {"enabled": True, "num_speakers": 2, "max_speakers": 3}}, "not both"),
+        ({"diarization": {"enabled": True, "min_speakers": 3, "max_speakers": 2}}, "more than max_speakers"),
+        ({"alignment": {"provider": "whisper"}}, "provider needs enabled"),
+        ({"punctuation": {"provider": "x"}}, "provider needs enabled"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(body: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        TranscribeRequest.model_validate(body)
+
+
 def test_nothing_is_missing_from_a_plain_request() -> None:
     assert not_offered_yet(TranscribeRequest(file_ids=["f1"], urls=["https://h/x"], task="translate")) == []
 
@@ -173,10 +190,7 @@ def test_nothing_is_missing_from_a_plain_request() -> None:
     [
         ({"fallback_providers": ["fake"]}, "fallback_providers"),
         ({"translate_to": ["de"]}, "translate_to"),
-        ({"diarization": {"enabled": True}}, "diarization"),
-        ({"diarization": {"num_speakers": 2}}, "diarization"),
-        ({"alignment": {"enabled": True}}, "alignment"),
-        ({"punctuation": {"provider": "x"}}, "punctuation"),
+        ({"diarization": {"enabled": True, "identify": True}}, "diarization.identify"),
         ({"channels": "split"}, "channels"),
         ({"enhance": True}, "enhance"),
         ({"redact": ["names"]}, "redact"),

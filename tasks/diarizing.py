@@ -1,0 +1,79 @@
+"""Who speaks: told beside the recognition, and put on its words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.futures import PrefectFuture
+
+from engine.slots import standing
+from pipeline.attribute import attribute
+from pipeline.diarize import diarize as diarize_recording
+from speech.jobs import Stage
+from tasks.observer import SideObserver
+from tasks.steps import HOURS, step
+from tasks.work import FileWork, MustWait, StepFailed
+
+LOOK_SECONDS = 0.5
+"""How often whoever waits for the speakers says how far that is."""
+
+
+@step("diarize", 24 * HOURS)
+def diarize(work: FileWork) -> None:
+    """Say who speaks when."""
+    request = work.request
+    diarizer = work.runtime.registry.diarizer(request, work.spoken)
+    if diarizer is None:
+        return
+    with work.clock.stage("diarize"), standing(work.standing):
+        work.diarization = diarize_recording(work.recording, request.diarization, diarizer, work.steps, work.observer)
+
+
+@contextmanager
+def speakers_beside(work: FileWork) -> Iterator[None]:
+    """Tell the speakers apart, where that was asked for, while the block recognises; both have ended when it ends.
+
+    A run that leaves the block to wait for its parts takes the speakers along: they are found kept when it comes back.
+
+    Raises:
+        StepFailed: when the speakers could not be told apart.
+
+    """
+    if not work.request.diarization.enabled:
+        yield
+        return
+    ear = SideObserver(work.runtime, work.attempt, work.file.file_id, work.observer.until)
+    aside = work.aside(ear)
+    telling = diarize.submit(aside)
+    try:
+        yield
+    except MustWait:
+        _join(work, aside, ear, telling)
+        raise
+    except BaseException:
+        ear.stopped.set()
+        telling.wait()
+        raise
+    _join(work, aside, ear, telling)
+
+
+def name_speakers(work: FileWork) -> None:
+    """Put the speakers on segments and words."""
+    if work.diarization is not None:
+        work.segments = attribute(work.segments, work.diarization)
+
+
+def _join(work: FileWork, aside: FileWork, ear: SideObserver, telling: PrefectFuture[None]) -> None:
+    ended = threading.Event()
+    telling.add_done_callback(lambda _: ended.set())
+    while not ended.wait(LOOK_SECONDS):
+        work.observer.progress(Stage.DIARIZING, ear.fraction)
+    try:
+        telling.result()
+    except StepFailed:
+        work.failure = aside.failure
+        raise
+    work.diarization = aside.diarization
+    work.clock.seconds |= aside.clock.seconds
