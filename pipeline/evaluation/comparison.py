@@ -5,7 +5,7 @@ The difference of a rate is bootstrapped in pairs: each resample draws the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.bootstrap import Amounts, Interval, difference_interval, rate
@@ -83,7 +83,7 @@ class FileChange:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What differs between two runs. ``unpaired`` are recordings that only one of them has, or whose audio or reference
-    changed; ``broken`` are those that fail now and did not."""
+    changed; ``broken`` are those that fail now and did not; ``lost`` are measures that only the earlier run has."""
 
     before: Result
     after: Result
@@ -91,6 +91,7 @@ class Comparison:
     files: tuple[FileChange, ...]
     unpaired: tuple[str, ...]
     broken: tuple[str, ...]
+    lost: tuple[Measure, ...]
     paired: int
 
     def failures(self, tolerance: Tolerance) -> list[Difference]:
@@ -99,7 +100,7 @@ class Comparison:
 
     def passes(self, tolerance: Tolerance) -> bool:
         """Whether the later run is good enough."""
-        return not self.broken and not self.failures(tolerance)
+        return not self.broken and not self.lost and not self.failures(tolerance)
 
 
 def compare(before: Result, after: Result) -> Comparison:
@@ -124,8 +125,8 @@ def compare(before: Result, after: Result) -> Comparison:
         if (found := _difference(group, measure, some, after.conditions.seed)) is not None
     ]
     broken = tuple(new.key for old, new in pairs if new.error is not None and old.error is None)
-    changes = tuple(sorted(_changes(pairs), key=lambda each: -each.change))
-    return Comparison(before, after, tuple(differences), changes, unpaired, broken, len(pairs))
+    changes = tuple(sorted(_changes(pairs), key=lambda each: (MEASURES.index(each.measure), -each.change)))
+    return Comparison(before, after, tuple(differences), changes, unpaired, broken, _lost(pairs), len(pairs))
 
 
 Pair = tuple[FileResult, FileResult]
@@ -142,6 +143,16 @@ def _check_scoring(before: Result, after: Result) -> None:
     ]
     if different:
         raise ResultRefused(f"The runs normalised the text of {', '.join(sorted(different))} in different ways.")
+
+
+def _lost(pairs: Sequence[Pair]) -> tuple[Measure, ...]:
+    """Measures that count, and that the later run no longer has on any recording: what is not measured cannot pass."""
+
+    def has(measure: Measure, files: Iterable[FileResult]) -> bool:
+        return any(measure.of(file) is not None for file in files)
+
+    old, new = [one for one, _ in pairs], [other for _, other in pairs]
+    return tuple(each for each in MEASURES if each.gates and has(each, old) and not has(each, new))
 
 
 def _paired(before: Result, after: Result) -> tuple[list[Pair], tuple[str, ...]]:

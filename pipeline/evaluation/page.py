@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file with figures, plots, what changed, and where the words differ; no script, no network."""
+"""The page of a run: one HTML file with figures, plots, what changed, where words differ; no script, no network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.evaluation.writing import (
 
 WORST = 30
 """Recordings whose words are shown, those with the most errors first."""
-CHANGED = 30
+CHANGED = 15
 
 
 def page(result: Result, comparison: Comparison | None = None, tolerance: Tolerance | None = None) -> str:
@@ -108,9 +108,16 @@ def _difference_mark(each: Difference, tolerance: Tolerance) -> Mark:
 
 
 def _changed(changes: Sequence[FileChange]) -> str:
-    worse = [each for each in changes if each.change > 0][:CHANGED]
-    better = [each for each in reversed(changes) if each.change < 0][:CHANGED]
-    return _changes_table("Worse", worse) + _changes_table("Better", better)
+    worse = [each for each in changes if each.change > 0]
+    better = sorted((each for each in changes if each.change < 0), key=lambda each: each.change)
+    return _changes_table("Worse", _most(worse)) + _changes_table("Better", _most(better))
+
+
+def _most(changes: Sequence[FileChange]) -> list[FileChange]:
+    """Of each measure the largest."""
+    return [
+        each for measure in MEASURES for each in [change for change in changes if change.measure is measure][:CHANGED]
+    ]
 
 
 def _changes_table(caption: str, changes: Sequence[FileChange]) -> str:
@@ -132,7 +139,7 @@ def _plots(result: Result) -> Iterator[str]:
             drawn.append(_figure(intervals(marks, title, _unit(measure)), title))
     for measure in MEASURES:
         values = [found.errors / found.units for file in result.files if (found := measure.of(file)) and found.units]
-        if len(values) > 4:
+        if measure.gates and len(values) > 4:
             scaled = [100 * value for value in values] if measure.unit == "percent" else values
             title = f"{measure.title} of each recording: how many have which"
             drawn.append(_figure(histogram(scaled, title, _unit(measure)), title))

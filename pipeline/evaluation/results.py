@@ -231,7 +231,7 @@ def how_measured(conditions: Conditions) -> str:
     """What stands below figures that are to be read by others."""
     normalisers = ", ".join(sorted(set(conditions.normalisers.values())))
     return (
-        f"Intervals: {CONFIDENCE:.0%}, {RESAMPLES} resamples of utterances, seed {conditions.seed}. "
+        f"Intervals: {100 * CONFIDENCE:g} %, {RESAMPLES} resamples of utterances, seed {conditions.seed}. "
         f"Text normalised by {normalisers or 'nobody'}. "
         f"DER with overlaps, {conditions.collar:g} s left out on each side of a boundary."
     )

@@ -146,8 +146,8 @@ def _speakers(folder: Path, row: _Line) -> tuple[tuple[Turn, ...] | None, tuple[
     if row.segments is not None:
         texts = [each.text for each in row.segments]
         said = tuple(Utterance(each.start, each.end, each.speaker, each.text or "") for each in row.segments)
-        turns = tuple(Turn(each.start, each.end, each.speaker) for each in row.segments)
-        return turns, said if all(text is not None for text in texts) else None
+        when = tuple(Turn(each.start, each.end, each.speaker) for each in row.segments)
+        return when, said if all(text is not None for text in texts) else None
     spoken = None if row.stm is None else read_stm(_there(folder, row.stm), _name(row))
     turns = None if row.rttm is None else read_rttm(_there(folder, row.rttm), _name(row))
     return turns, spoken

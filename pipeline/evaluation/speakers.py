@@ -32,7 +32,9 @@ class WrongTime:
 
 
 def turns_of(transcript: Transcript) -> tuple[Turn, ...]:
-    """Who speaks when by the transcript: what its RTTM says, segment by segment."""
+    """Who speaks when, as the transcript's RTTM says: its turns, or its segments where there are none (channels)."""
+    if transcript.turns:
+        return transcript.turns
     return tuple(
         Turn(segment.start, segment.end, segment.speaker) for segment in transcript.segments if segment.speaker
     )

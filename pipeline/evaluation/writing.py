@@ -103,6 +103,9 @@ def conclusion(comparison: Comparison, tolerance: Tolerance) -> str:
     """One sentence that says whether the later run is good enough."""
     if comparison.broken:
         return f"Worse: {len(comparison.broken)} recordings fail that did not before."
+    if comparison.lost:
+        names = ", ".join(measure.title for measure in comparison.lost)
+        return f"Not good enough: {names} was measured before, and is not any more."
     failures = comparison.failures(tolerance)
     if not failures:
         return f"Good enough: nothing got worse beyond the tolerance, on {comparison.paired} recordings."
