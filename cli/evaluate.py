@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.sentences import sentence
 from cli.terminal import bar, emit, emit_json, table, tell
 from speech.errors import SpeechError
 
@@ -41,9 +42,7 @@ def evaluate(
     request: Path | None = typer.Option(None, help="A JSON file with options, as `POST /transcribe` takes them."),
     output: Path | None = typer.Option(None, "--output", "-o", help="File for the result, as JSON, texts included."),
     page: Path | None = typer.Option(None, help="File for a page with plots, as HTML."),
-    against: Path | None = typer.Option(
-        None, metavar="RESULT", help="An earlier result; exit code 1 if worse."
-    ),
+    against: Path | None = typer.Option(None, metavar="RESULT", help="An earlier result; exit code 1 if worse."),
     tolerance: float = typer.Option(0.0, min=0, help="Points by which a rate may be worse (with --against)."),
     language_tolerance: float = typer.Option(2.0, min=0, help="Points by which one language may be worse."),
     strict: bool = typer.Option(False, "--strict", help="Pass only what is shown to be within the tolerance."),
@@ -155,10 +154,10 @@ def _run(manifest: Path, plan: Plan, server: str | None, api_key: str | None) ->
     chosen = read_set(manifest)
     with _transcriber(chosen, plan, server, api_key) as transcribe, bar(chosen.name, len(chosen.samples)) as progress:
 
-        def told(done: int, total: int, file: FileResult) -> None:
+        def told(done: int, total: int, file: FileResult, error: Exception | None) -> None:
             progress.update(done, total)
-            if file.error is not None:
-                tell(f"{file.key}: {file.error}")
+            if error is not None:
+                tell(f"{file.key}: {sentence(error)}")
 
         return run(chosen, plan, transcribe, told)
 
@@ -201,7 +200,7 @@ def _make_ready(runtime: Any, chosen: EvaluationSet, plan: Plan) -> None:
         try:
             InThisProcess(runtime)(shortest, plan.for_sample(shortest))
         except SpeechError as error:
-            tell(f"{shortest.key}: {error.message or error.code}")
+            tell(f"{shortest.key}: {sentence(error)}")
 
 
 def _by_server(client: Any) -> Callable[..., Any]:

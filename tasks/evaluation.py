@@ -19,7 +19,7 @@ from orchestration.client import open_client
 from orchestration.handover import asked_to_leave
 from pipeline.evaluation.comparison import Comparison, Tolerance, compare
 from pipeline.evaluation.local import InThisProcess
-from pipeline.evaluation.results import MEASURES, Result
+from pipeline.evaluation.results import MEASURES, FileResult, Result
 from pipeline.evaluation.run import evaluate
 from pipeline.evaluation.shelf import ShelvedSet
 from pipeline.evaluation.writing import conclusion, shown_change, shown_estimate, shown_interval, verdict
@@ -82,7 +82,7 @@ class EvaluationWork:
         chosen, plan = self.shelved.read()
         self.runtime.registry.check(plan.request)
         with standing(Standing(RANKS[Priority.LOW], OWNER)):
-            self.result = evaluate(chosen, plan, InThisProcess(self.runtime, self.watch))
+            self.result = evaluate(chosen, plan, InThisProcess(self.runtime, self.watch), _noted)
 
     def conclude(self) -> None:
         """Compare with the set's baseline, if it has one, and keep the result."""
@@ -121,6 +121,12 @@ class RunWatch(Unobserved):
         async with open_client(self._runtime.settings) as client:
             run = await client.read_flow_run(self._run_id)
         return run.state_type in (StateType.CANCELLING, StateType.CANCELLED)
+
+
+def _noted(done: int, total: int, file: FileResult, error: Exception | None) -> None:
+    if error is not None:
+        reason = error.message if isinstance(error, SpeechError) else type(error).__name__
+        log.warning("a recording of the set failed", recording=file.key, code=file.error, reason=reason)
 
 
 def step(name: str) -> Callable[[Callable[[EvaluationWork], None]], Task[[EvaluationWork], None]]:

@@ -12,22 +12,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-import structlog
-
 from pipeline.evaluation.bootstrap import SEED
 from pipeline.evaluation.results import Conditions, FileResult, Result, by_language, summed_up
 from pipeline.evaluation.samples import EvaluationSet, Sample, languages_of
 from pipeline.evaluation.scoring import failure, score
 from pipeline.evaluation.words import normaliser_name
 from speech.clock import now
-from speech.errors import JobCancelled, SpeechError, UnsupportedOption
+from speech.errors import JobCancelled, SpeechError, UnexpectedError, UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Transcript
 
-log = structlog.get_logger(__name__)
-
 FROM_SET = "manifest"
 """The language that a recording is asked for in: the one that the set says it is."""
+NO_ONE_LANGUAGE = frozenset({"mul", "und"})
+"""Several languages, or one that is not known (ISO 639-2): the recogniser finds out."""
 _LIBRARIES = {
     "jiwer": "jiwer",
     "whisper_normalizer": "whisper_normalizer.english",
@@ -52,11 +50,11 @@ class Transcriber(Protocol):
 class Listener(Protocol):
     """Who is told of each recording that is done."""
 
-    def __call__(self, done: int, total: int, file: FileResult) -> None:
-        """``done`` of ``total`` are."""
+    def __call__(self, done: int, total: int, file: FileResult, error: Exception | None) -> None:
+        """``done`` of ``total`` are; ``error`` is why the last one has no transcript."""
 
 
-def _nobody(done: int, total: int, file: FileResult) -> None:
+def _nobody(done: int, total: int, file: FileResult, error: Exception | None) -> None:
     """Nobody is told."""
 
 
@@ -74,9 +72,10 @@ class Plan:
 
     def for_sample(self, sample: Sample) -> TranscribeRequest:
         """What is asked for one recording."""
-        return self.request.model_copy(
-            update={"language": sample.language if self.language == FROM_SET else self.language}
-        )
+        language = self.language
+        if language == FROM_SET:
+            language = "auto" if sample.language in NO_ONE_LANGUAGE else sample.language
+        return self.request.model_copy(update={"language": language})
 
     @property
     def diarized(self) -> bool:
@@ -132,10 +131,10 @@ def evaluate(chosen: EvaluationSet, plan: Plan, transcribe: Transcriber, tell: L
     check_plan(plan)
     files, heard = [], []
     for done, sample in enumerate(chosen.samples, 1):
-        file, transcript = _file(sample, plan, transcribe)
-        files.append(file)
-        heard += [transcript] if transcript is not None else []
-        tell(done, len(chosen.samples), file)
+        outcome = _transcribed(sample, plan, transcribe)
+        files.append(_scored(sample, plan, outcome))
+        heard += [outcome] if isinstance(outcome, Transcript) else []
+        tell(done, len(chosen.samples), files[-1], outcome if isinstance(outcome, Exception) else None)
     return Result(
         made_at=now().isoformat(timespec="seconds"),
         conditions=_conditions(chosen, plan, heard),
@@ -145,23 +144,22 @@ def evaluate(chosen: EvaluationSet, plan: Plan, transcribe: Transcriber, tell: L
     )
 
 
-def _file(sample: Sample, plan: Plan, transcribe: Transcriber) -> tuple[FileResult, Transcript | None]:
-    digest = _sha256(sample.path) if sample.path is not None else None
+def _transcribed(sample: Sample, plan: Plan, transcribe: Transcriber) -> Transcript | Exception:
     try:
-        transcript = transcribe(sample, plan.for_sample(sample))
+        return transcribe(sample, plan.for_sample(sample))
     except JobCancelled:
         raise
-    except Exception as error:  # noqa: BLE001 - one recording must not end an hour of work; what it was is said with it
-        code = error.code if isinstance(error, SpeechError) else "internal_error"
-        log.warning("a recording of the set failed", recording=sample.key, code=code, reason=_reason(error))
+    except Exception as error:  # noqa: BLE001 - one recording must not end an hour of work; it is told and counted
+        return error
+
+
+def _scored(sample: Sample, plan: Plan, outcome: Transcript | Exception) -> FileResult:
+    if isinstance(outcome, Transcript):
+        file = score(sample, outcome, diarized=plan.diarized, collar=plan.collar)
+    else:
+        code = outcome.code if isinstance(outcome, SpeechError) else UnexpectedError.code
         file = failure(sample, code, diarized=plan.diarized)
-        return file.model_copy(update={"audio_sha256": digest}), None
-    file = score(sample, transcript, diarized=plan.diarized, collar=plan.collar)
-    return file.model_copy(update={"audio_sha256": digest}), transcript
-
-
-def _reason(error: Exception) -> str:
-    return error.message if isinstance(error, SpeechError) else type(error).__name__
+    return file.model_copy(update={"audio_sha256": _sha256(sample.path) if sample.path is not None else None})
 
 
 def _conditions(chosen: EvaluationSet, plan: Plan, heard: Sequence[Transcript]) -> Conditions:

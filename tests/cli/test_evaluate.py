@@ -29,7 +29,7 @@ def test_a_set_is_run_kept_shown_and_compared(woa: Woa, manifest: Path, tmp_path
         "evaluate", str(manifest), "--option", "vad.enabled=false", "--output", "a.json", "--page", "a.html", "--json"
     )
     assert done.returncode == 1, done.stderr  # one of them failed
-    assert "en/broken: invalid_audio" in done.stderr
+    assert "en/broken: The file is no audio" in done.stderr
     figures = json.loads(done.stdout)
     assert figures["overall"]["figures"]["wer"]["errors"] == 2
     assert figures["conditions"]["request"] == {"vad": {"enabled": False}}

@@ -25,7 +25,7 @@ def folder(bench: Bench, jfk: Path) -> Path:
     folder.mkdir(parents=True)
     rows = [
         {"id": f"call-{number}", "lang": language, "path": str(jfk), "text": SECRET}
-        for number, language in enumerate(("en", "en", "fr"))
+        for number, language in enumerate(("en", "en", "it"))
     ]
     (folder / "manifest.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     (folder / "request.json").write_text(json.dumps({"provider": "scripted"}))
@@ -38,10 +38,10 @@ def test_a_set_is_run_and_compared_with_its_baseline(bench: Bench, folder: Path)
     assert state.is_completed(), state.message
     (kept,) = (folder / "results").glob("*.json")
     result = read_result(kept)
-    assert [file.key for file in result.files] == ["en/call-0", "en/call-1", "fr/call-2"]
+    assert [file.key for file in result.files] == ["en/call-0", "en/call-1", "it/call-2"]
     assert kept.with_suffix(".html").is_file()
     table = artifact(bench, "evaluation-calls-1")
-    assert [row["language"] for row in table] == ["all", "en", "fr"]
+    assert [row["language"] for row in table] == ["all", "en", "it"]
     assert "%" in table[0]["WER"]
 
     perfect = [
