@@ -23,6 +23,7 @@ from api.principal import KnownKeys
 from api.prober import Prober
 from api.request_ids import RequestIds
 from api.routes import (
+    align,
     batches,
     catalogue,
     events,
@@ -77,7 +78,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    jobs_and_words = (uploads, files, jobs, events, batches, results, transcripts, ingests, webhooks)
+    jobs_and_words = (uploads, files, jobs, align, events, batches, results, transcripts, ingests, webhooks)
     for routes in (*jobs_and_words, catalogue, probes, metrics):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)

@@ -56,6 +56,9 @@ def _check_inputs(request: TranscribeRequest) -> None:
     if not request.file_ids and not request.urls:
         message = "Give file_ids, urls or both: there is nothing to transcribe."
         raise InvalidRequest(message, [FieldError("file_ids", message, "missing")])
+    if request.script is not None and len(request.file_ids) + len(request.urls) > 1:
+        message = "A text belongs to one recording: give one file id or one URL."
+        raise InvalidRequest(message, [FieldError("script", message, "too_many")])
     for field, values in (("file_ids", request.file_ids), ("urls", request.urls)):
         twins = [index for index, value in enumerate(values) if value in values[:index]]
         if twins:

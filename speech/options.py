@@ -117,6 +117,10 @@ class TranscribeRequest(OptionsModel):
     vad: VadOptions = VadOptions()
     diarization: DiarizationOptions = DiarizationOptions()
     alignment: StepOptions = StepOptions()
+    script: Annotated[str, StringConstraints(min_length=1, max_length=500_000)] | None = Field(
+        None,
+        description="What is spoken, word for word: its words get times instead of those that are recognised.",
+    )
     punctuation: StepOptions = StepOptions()
     channels: Annotated[str, StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$")] = "mix"
     enhance: bool = False
@@ -146,6 +150,16 @@ class TranscribeRequest(OptionsModel):
         description="Seconds after the job's end until its results go; null is the server's default.",
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; given back as it came.")
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        if self.script is not None and not self.alignment.enabled:
+            raise ValueError("script needs alignment.enabled: true")
+        if self.script is not None and self.task == "translate":
+            raise ValueError("script is what is spoken: it cannot be aligned with a translation")
+        if self.script is not None and not any(sign.isalnum() for sign in self.script):
+            raise ValueError("script has no words in it")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -10,10 +10,16 @@ from pydantic import ValidationError
 from speech.options import SPECIFICATION_VERSION, TranscribeRequest
 from storage.errors import SpecificationUnreadable
 
-_SECRET_TEXTS: dict[str, Any] = {"initial_prompt": None, "hotwords": [], "metadata": {}, "parameters": {}}
+_SECRET_TEXTS: dict[str, Any] = {
+    "initial_prompt": None,
+    "hotwords": [],
+    "metadata": {},
+    "parameters": {},
+    "script": None,
+}
 
 
-NEWER: tuple[tuple[str, ...], ...] = (("diarization", "provider"),)
+NEWER: tuple[tuple[str, ...], ...] = (("diarization", "provider"), ("script",))
 """Fields that came after the first version. At their defaults they are not written: a worker of the version before,
 which would refuse a field that it does not know, goes on running the jobs that ask for nothing new."""
 
@@ -66,7 +72,10 @@ def legible(stored: dict[str, Any]) -> TranscribeRequest:
 
 def scrub(stored: dict[str, Any]) -> dict[str, Any]:
     """The request without the owner's texts and secrets, for a job whose results were deleted."""
-    clean = stored | _SECRET_TEXTS
+    clean = stored | {name: nothing for name, nothing in _SECRET_TEXTS.items() if name in stored}
+    if stored.get("script"):
+        clean["alignment"] = {"enabled": False, "provider": None}
+        del clean["script"]
     clean["urls"] = [without_secrets(url) for url in stored.get("urls", [])]
     if clean.get("webhook_url"):
         clean["webhook_url"] = without_secrets(clean["webhook_url"])

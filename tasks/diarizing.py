@@ -68,8 +68,13 @@ def name_speakers(work: FileWork) -> None:
 def _join(work: FileWork, aside: FileWork, ear: SideObserver, telling: PrefectFuture[None]) -> None:
     ended = threading.Event()
     telling.add_done_callback(lambda _: ended.set())
-    while not ended.wait(LOOK_SECONDS):
-        work.observer.progress(Stage.DIARIZING, ear.fraction)
+    try:
+        while not ended.wait(LOOK_SECONDS):
+            work.observer.progress(Stage.DIARIZING, ear.fraction)
+    except BaseException:  # another attempt has the job, say: then nobody needs the speakers here
+        ear.stopped.set()
+        ended.wait()
+        raise
     try:
         telling.result()
     except StepFailed:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from starlette.responses import Response
 
+from api.acceptance import accept_request
 from api.answers import Answer, refusals, shown
 from api.bodies import read_json
 from api.deps import App, Caller, Parts
@@ -17,10 +18,8 @@ from api.idempotency import IdempotencyKey, checked_key, digest_of, once
 from api.ids import JobId
 from api.paging import Cursor, Limit
 from api.schemas import AcceptedView, JobList, JobView
-from api.submission import checked_request, create_job
 from api.views import job_view, links_of
 from speech.jobs import Job, JobStatus
-from storage.jobs import PlacedJob
 
 router = APIRouter(tags=["jobs"])
 
@@ -90,30 +89,10 @@ async def transcribe(request: Request, parts: App, caller: Caller, idempotency_k
     body = await read_json(request)
 
     async def accept(job_id: str) -> Answer:
-        wanted = await checked_request(body, parts)
-        return await _accepted(parts, await create_job(parts, caller.owner_id, wanted, job_id))
+        return await accept_request(body, parts, caller.owner_id, job_id)
 
     answer = await once(parts.store, caller.owner_id, "transcribe", key, digest_of(body) if key else "", accept)
     return answer.response({"Location": json.loads(answer.body)["links"]["self"]})
-
-
-async def _accepted(parts: Parts, placed: PlacedJob) -> Answer:
-    job = placed.job
-    waiting = await parts.freshness.silent_since() is not None
-    message = (
-        "Accepted. The orchestrator (Prefect) is not being reached now: the job runs as soon as it is back."
-        if waiting
-        else "Accepted."
-    )
-    view = AcceptedView(
-        job_id=job.job_id,
-        status=job.status,
-        message=message,
-        files_count=len(job.files),
-        queue_position=placed.queue_position,
-        links=links_of(job.job_id),
-    )
-    return Answer.of(view, 202)
 
 
 async def _view(parts: Parts, job: Job) -> JobView:

@@ -30,6 +30,7 @@ ROUTES = {
     "DELETE /jobs/{job_id}",
     "POST /jobs/{job_id}/retry",
     "GET /jobs/{job_id}/events",
+    "POST /align",
     "POST /batches",
     "GET /batches",
     "GET /batches/{batch_id}",

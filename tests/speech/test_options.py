@@ -33,6 +33,7 @@ DEFAULTS = {
         "identify": False,
     },
     "alignment": {"enabled": False, "provider": None},
+    "script": None,
     "punctuation": {"enabled": False, "provider": None},
     "channels": "mix",
     "enhance": False,
