@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cli.sentences import sentence
-from cli.terminal import bar, emit, emit_json, table, tell
+from cli.terminal import LineBar, bar, emit, emit_json, table, tell
 from speech.errors import SpeechError
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def evaluate(
     _check_free([path for path in (output, page) if path is not None], overwrite)
     before = read_result(against) if against is not None else None
     if manifest.suffix == ".json":
+        _check_nothing_asked(model, provider, options, request, collar)
         result = read_result(manifest)
     else:
         plan = _plan(_asked(request, options, model, provider), language, collar, seed)
@@ -86,6 +87,11 @@ def evaluate(
     good = comparison.passes(allowed) if comparison is not None else not result.overall.failed
     if not good:
         raise typer.Exit(1)
+
+
+def _check_nothing_asked(*asked: Any) -> None:
+    if any(asked):
+        raise typer.BadParameter("A result is there already: options of a run belong to a manifest (.jsonl).")
 
 
 def _check_free(paths: list[Path], overwrite: bool) -> None:
@@ -152,7 +158,10 @@ def _run(manifest: Path, plan: Plan, server: str | None, api_key: str | None) ->
     from pipeline.evaluation.samples import read_set
 
     chosen = read_set(manifest)
-    with _transcriber(chosen, plan, server, api_key) as transcribe, bar(chosen.name, len(chosen.samples)) as progress:
+    total = len(chosen.samples)
+    # A server's jobs are shown one by one, and a terminal holds one bar at a time.
+    shown = bar(chosen.name, total) if server is None else nullcontext(LineBar(chosen.name, total))
+    with _transcriber(chosen, plan, server, api_key) as transcribe, shown as progress:
 
         def told(done: int, total: int, file: FileResult, error: Exception | None) -> None:
             progress.update(done, total)

@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from orchestration.handover import asked_to_leave, let_go
+from pipeline.evaluation.comparison import Tolerance
 from speech.errors import JobCancelled
 from tasks.current import current
 from tasks.evaluation import EvaluationWork, conclude, report, run_set
@@ -22,13 +23,14 @@ WORSE = "evaluation_worse"
 
 
 @flow(name="evaluate", persist_result=False, validate_parameters=False, log_prints=False)
-def evaluate(evaluation_set: str) -> State[Any]:
+def evaluate(evaluation_set: str, tolerance: float = 0.0, strict: bool = False) -> State[Any]:
     """Run a set that lies in WOA_EVALUATION_DIR. Prefect sees its name, ids and figures, and of a failure its code.
 
-    A run whose worker leaves goes back to the queue and begins anew.
+    ``tolerance`` (points) and ``strict`` are those of `woa evaluate`. A run whose worker leaves goes back to the queue
+    and begins anew.
     """
     try:
-        return run(evaluation_set)
+        return run(evaluation_set, Tolerance(overall=tolerance / 100, strict=strict))
     except JobCancelled:
         if asked_to_leave():
             let_go("The worker is leaving; the run goes back to the queue.")
@@ -38,9 +40,9 @@ def evaluate(evaluation_set: str) -> State[Any]:
         return Failed(message=f"The worker met an unexpected error ({type(error).__name__}).")
 
 
-def run(evaluation_set: str) -> State[Any]:
+def run(evaluation_set: str, tolerance: Tolerance) -> State[Any]:
     """The run, from its beginning to the state that it ends in."""
-    work = EvaluationWork(current(), evaluation_set, str(flow_run.id))
+    work = EvaluationWork(current(), evaluation_set, str(flow_run.id), tolerance)
     try:
         run_set(work)
         conclude(work)

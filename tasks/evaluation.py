@@ -43,12 +43,12 @@ SECONDS_BETWEEN_LOOKS = 5.0
 class EvaluationWork:
     """One run over one set. A plain class: Prefect walks into dataclasses that tasks are given."""
 
-    def __init__(self, runtime: Runtime, set_name: str, flow_run_id: str) -> None:
+    def __init__(self, runtime: Runtime, set_name: str, flow_run_id: str, tolerance: Tolerance) -> None:
         self.runtime = runtime
         self.set_name = set_name
         self.watch = RunWatch(runtime, UUID(flow_run_id))
         self.name = f"{now():%Y%m%dT%H%M%SZ}-{flow_run_id[:8]}"
-        self.tolerance = Tolerance()
+        self.tolerance = tolerance
         self.failure: SpeechError | None = None
         self.comparison: Comparison | None = None
         self.shelved: ShelvedSet
@@ -77,7 +77,7 @@ class EvaluationWork:
         raise StepFailed(self.failure.code)
 
     def run(self) -> None:
-        """Transcribe and score the set, behind all jobs that wait for the device."""
+        """Transcribe and score the set; on the device it stands where jobs of low priority do."""
         self.shelved = ShelvedSet.find(self.runtime.settings.evaluation, self.set_name)
         chosen, plan = self.shelved.read()
         self.runtime.registry.check(plan.request)

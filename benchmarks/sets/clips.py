@@ -12,7 +12,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ class Clip:
         """How many words the reference has."""
         return len(self.text.split())
 
-    @cached_property
+    @property
     def samples(self) -> NDArray[np.float32]:
         """Mono float32, 16 kHz."""
         return read(self.path)

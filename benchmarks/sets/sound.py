@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ SHORTEST_PAUSE = 0.5
 SHORTEST_SPEECH = 0.1
 
 
+@lru_cache(maxsize=256)
 def read(path: Path) -> NDArray[np.float32]:
-    """Any audio as mono float32 at 16 kHz."""
+    """Any audio as mono float32 at 16 kHz; not to be written to. The last ones are kept: all would take gigabytes."""
     from faster_whisper.audio import decode_audio
 
     samples: NDArray[np.float32] = decode_audio(str(path), sampling_rate=SAMPLE_RATE)

@@ -62,6 +62,7 @@ def test_a_set_is_run_kept_shown_and_compared(woa: Woa, manifest: Path, tmp_path
         (["set.jsonl", "--output", "set.jsonl"], "is there already"),
         (["none.jsonl"], "none.jsonl cannot be read"),
         (["none.json"], "none.json cannot be read"),
+        (["none.json", "--model", "base"], "belong to a manifest"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_work(arguments: list[str], said: str, woa: Woa, manifest: Path) -> None:
