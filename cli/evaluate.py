@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,9 @@ def evaluate(
     ),
     api_key: str | None = typer.Option(None, envvar="WOA_API_KEY", help="Key for that server; better by the variable."),
 ) -> None:
-    """Transcribe a set and say how many words, characters, seconds and speakers are wrong, with intervals.
+    """Measure how good the words of a set are.
 
+    Says how many words, characters, seconds of speech and speakers are wrong, with intervals, and how long it took.
     Exit code 1: a recording failed, or, with --against, the run is worse than the other.
 
     \b
@@ -204,12 +205,10 @@ def _make_ready(runtime: Any, chosen: EvaluationSet, plan: Plan) -> None:
         if runtime.weights.entry(name) is not None:
             pull_one(runtime.weights, name)
     here = [sample for sample in chosen.samples if sample.path is not None]
-    if here:
-        shortest = min(here, key=lambda sample: sample.path.stat().st_size if sample.path else 0)
-        try:
-            InThisProcess(runtime)(shortest, plan.for_sample(shortest))
-        except SpeechError as error:
-            tell(f"{shortest.key}: {sentence(error)}")
+    for sample in sorted(here, key=lambda sample: sample.path.stat().st_size if sample.path else 0):
+        with suppress(SpeechError, OSError):  # whatever is wrong with it is told in its turn
+            InThisProcess(runtime)(sample, plan.for_sample(sample))
+            return
 
 
 def _by_server(client: Any) -> Callable[..., Any]:

@@ -45,7 +45,7 @@ def test_a_set_is_run_kept_shown_and_compared(woa: Woa, manifest: Path, tmp_path
     worse = json.loads((tmp_path / "a.json").read_text())
     worse["files"][0]["words"]["deletions"] = 20
     (tmp_path / "b.json").write_text(json.dumps(worse))
-    gate = woa("evaluate", "b.json", "--against", "a.json", "--tolerance", "5", "--page", "b.html")
+    gate = woa("evaluate", "b.json", "--against", "a.json", "--tolerance", "5", "--strict", "--page", "b.html")
     assert gate.returncode == 1
     assert "en/jfk: WER 0 → 20 of 22" in gate.stdout
     assert "What changed" in (tmp_path / "b.html").read_text()
