@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -27,7 +26,6 @@ from pipeline.observer import Unobserved
 from pipeline.runtime import Runtime
 from speech.clock import now
 from speech.errors import JobCancelled, SpeechError, UnexpectedError
-from speech.jobs import Stage
 from speech.options import Priority
 from storage.submission import RANKS
 from tasks.retrying import as_task
@@ -35,7 +33,6 @@ from tasks.work import StepFailed
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 OWNER = "evaluation"
 SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -104,9 +101,6 @@ class RunWatch(Unobserved):
         self._runtime, self._run_id, self._clock = runtime, run_id, clock
         self._looked_at = clock()
         self._cancelled = False
-
-    def progress(self, stage: Stage, fraction: float) -> None:
-        """Nobody is told."""
 
     def cancelled(self) -> bool:
         """Whether to stop."""
