@@ -47,6 +47,10 @@ def transcribe(
     prompt: str | None = typer.Option(None, help="Text that sets the style and the spelling of names."),
     hotwords: list[str] = typer.Option([], "--hotword", metavar="WORD", help="A word to expect; may be repeated."),
     no_vad: bool = typer.Option(False, "--no-vad", help="Recognise the whole audio, silence too."),
+    no_guard: bool = typer.Option(False, "--no-guard", help="Keep also words that nobody seems to have said."),
+    channels: str = typer.Option(
+        "mix", metavar="mix|split|NUMBER", help="All channels mixed, each by itself, or one of them, from 0."
+    ),
     no_words: bool = typer.Option(False, "--no-words", help="No times of single words."),
     provider: str = typer.Option("faster_whisper", help="Who recognises."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace results of earlier runs."),
@@ -82,6 +86,8 @@ def transcribe(
         initial_prompt=prompt,
         hotwords=hotwords,
         vad={"enabled": not no_vad},
+        guard={"enabled": not no_guard},
+        channels=channels,
         word_timestamps=not no_words,
         provider=provider,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.attribute import speakers_of
+from pipeline.channels import with_channel_speakers
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
@@ -35,7 +36,7 @@ def assemble(
 ) -> Transcript:
     """Make one transcript of the segments, with the speakers where they were told apart."""
     told = diarization or Diarization()
-    return Transcript(
+    transcript = Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
         job_id=job_id,
         file_id=recording.file_id,
@@ -52,4 +53,6 @@ def assemble(
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
+        warnings=(*prepared.warnings, *recognised.warnings),
     )
+    return with_channel_speakers(transcript, prepared.channels)

@@ -10,7 +10,7 @@ from audio.spool import Spool
 from providers.aligner import Aligner, Timing
 from providers.context import ProviderContext
 from providers.diarizer import Diarizer, SpeakerBounds
-from providers.punctuator import Punctuator
+from providers.punctuator import Gaps, Punctuator
 from providers.role import Availability, StepCapabilities, StepWatch
 from speech.diarization import Diarization, Turn, Voice, labelled
 from speech.errors import JobCancelled
@@ -112,7 +112,7 @@ class FakePunctuator(Punctuator):
         """Never the digest of anything real."""
         return "sha256:" + "b" * 64
 
-    def _punctuate(self, words: Sequence[str], language: str, watch: StepWatch) -> tuple[str, ...]:
+    def _punctuate(self, words: Sequence[str], language: str, watch: StepWatch, gaps: Gaps | None) -> tuple[str, ...]:
         self.punctuations += 1
         written = list(words)
         written[0] = written[0][:1].upper() + written[0][1:]

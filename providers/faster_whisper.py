@@ -44,7 +44,7 @@ class FasterWhisper(Recogniser):
 
     name: ClassVar[str] = NAME
     title: ClassVar[str] = "faster-whisper"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     capabilities: ClassVar[Capabilities] = Capabilities(
         local=True,
         languages=tuple(sorted(WHISPER_V3)),

@@ -31,8 +31,13 @@ BUILT_IN_DIARIZERS: tuple[EntryPoint, ...] = ()
 ALIGNERS = "world_of_asr.aligners"
 BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = ()
 PUNCTUATORS = "world_of_asr.punctuators"
-BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = ()
-"""Built-in providers of each role; the first that can is taken where a request names none."""
+BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = (
+    EntryPoint("punctuators", "providers.punctuators_onnx:Punctuators", PUNCTUATORS),
+    EntryPoint("offline", "providers.offline_punctuation:Offline", PUNCTUATORS),
+    EntryPoint("openai_chat", "providers.openai_chat:OpenAIChat", PUNCTUATORS),
+)
+"""Built-in providers of each role; the first that can is taken where a request names none. A model that the operator
+chose comes before what is there by itself, and what leaves the machine comes last."""
 
 
 @dataclass(frozen=True, slots=True)

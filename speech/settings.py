@@ -207,6 +207,31 @@ class Settings(BaseSettings):
     engine_audio_seconds: float = Field(
         60, ge=1, le=600, description="Longest audio that a live server may send in one request."
     )
+    punctuation_model: str | None = Field(
+        None,
+        description="ONNX model of the provider `punctuators`: a folder (model.onnx, sp.model, config.yaml), or a "
+        "repository of the hub at a commit: owner/name@40 hex digits.",
+    )
+    punctuation_languages: list[str] = Field(
+        default_factory=list,
+        description="ISO 639 codes that the models of punctuation know, as JSON; default: what the folder's "
+        "config.yaml says, and for a chat model any.",
+    )
+    punctuation_url: str | None = Field(
+        None,
+        description="Chat endpoint of the provider `openai_chat`, in OpenAI's protocol: https://host/v1; it is given "
+        "the text of jobs that ask for it.",
+    )
+    punctuation_chat_model: str | None = Field(None, description="Model that the chat endpoint is asked for.")
+    punctuation_api_key: SecretStr | None = Field(None, description="API key of the chat endpoint.")
+    punctuation_chat_local: bool = Field(
+        False, description="The chat endpoint is on machines of yours: jobs that must stay local may use it."
+    )
+    punctuation_chat_timeout: float = Field(60, gt=0, le=600, description="Seconds that one answer of it may take.")
+    punctuation_chat_parameters: dict[str, Any] = Field(
+        default_factory=lambda: {"temperature": 0},
+        description="Further fields of each request to it, as JSON; some models want no temperature: {}.",
+    )
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 

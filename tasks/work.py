@@ -114,7 +114,9 @@ class FileWork:
     def recognising(self) -> Recognising:
         """The recording, once it is prepared, and who recognises it."""
         recogniser = self.runtime.registry.get(self.request.provider)
-        return Recognising(self.recording, self.prepared, recogniser, self.steps, self.observer)
+        return Recognising(
+            self.recording, self.prepared, recogniser, self.steps, self.observer, self.request.guard.enabled
+        )
 
     @cached_property
     def steps(self) -> KeptSteps:
@@ -125,7 +127,7 @@ class FileWork:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the working folder while the steps run."""
-        with stored_recording(self.runtime, self.stored) as recording:
+        with stored_recording(self.runtime, self.stored, self.request.channels) as recording:
             self.recording = recording
             yield
 
