@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from cli.sentences import sentence
 from cli.terminal import emit, emit_json, tell
-from speech.errors import SpeechError
 
 if TYPE_CHECKING:
     from cli.recognition import Outcome, Way
     from speech.options import TranscribeRequest
 
 STDOUT = "-"
-_log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -171,7 +169,7 @@ def _report(
                 error = trouble
         if error is not None:
             failed += 1
-            tell(f"{outcome.source.shown}: {_sentence(error)}")
+            tell(f"{outcome.source.shown}: {sentence(error)}")
         reports.append(_described(outcome, files, error))
     if as_json:
         emit_json(reports)
@@ -202,18 +200,7 @@ def _described(outcome: Outcome, files: list[Path], error: Exception | None) -> 
         "input": outcome.source.shown,
         "status": "failed" if error else "completed",
         "files": [str(path) for path in files],
-        "error": _sentence(error) if error else None,
+        "error": sentence(error) if error else None,
         "code": getattr(error, "code", "internal_error") if error else None,
         "transcript": outcome.words.document if outcome.words else None,
     }
-
-
-def _sentence(error: Exception) -> str:
-    from speech.redaction import redacted
-
-    _log.debug("the error in full", exc_info=error)
-    if isinstance(error, SpeechError):
-        return redacted(error.message or error.code)
-    if isinstance(error, OSError):
-        return redacted(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    return f"Unexpected {type(error).__name__}; run the command again with --debug to see where."

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     spool_dir: Path | None = Field(
         None, description="Folder of decoded audio in work; default: spool in the data folder."
     )
+    evaluation_dir: Path | None = Field(
+        None, description="Folder of evaluation sets and their results; default: evaluation in the data folder."
+    )
     run_dir: Path | None = Field(
         None, description="Folder in which device processes listen for live servers; default: run in the data folder."
     )
@@ -257,7 +260,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
     log_format: Literal["console", "json"] = Field("console", description="For people, or one JSON object a line.")
 
-    @field_validator("data_dir", "models_dir", "spool_dir", "run_dir", "ctc_model")
+    @field_validator("data_dir", "models_dir", "spool_dir", "evaluation_dir", "run_dir", "ctc_model")
     @classmethod
     def _expanded(cls, path: Path | None) -> Path | None:
         return path if path is None else path.expanduser().absolute()
@@ -281,6 +284,11 @@ class Settings(BaseSettings):
     def spool(self) -> Path:
         """The folder of decoded audio in work, with the default filled in."""
         return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of evaluation sets, with the default filled in."""
+        return self.evaluation_dir or self.data_dir / "evaluation"
 
     @property
     def run(self) -> Path:

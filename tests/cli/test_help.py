@@ -41,7 +41,7 @@ def test_all_commands_are_there() -> None:
     names = {command[0] for command in COMMANDS}
     assert names == {
         "serve", "api", "worker", "control", "deploy", "keys", "models", "doctor", "probe", "transcribe", "demo",
-        "webhooks", "ingest", "speakers",
+        "webhooks", "ingest", "speakers", "evaluate",
     }  # fmt: skip
 
 
