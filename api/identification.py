@@ -22,10 +22,6 @@ async def check_identification(request: TranscribeRequest, owner_id: str, parts:
     """
     if not request.diarization.identify:
         return
-    if not request.diarization.enabled:
-        raise UnsupportedOption(
-            f"{FIELD} names the speakers whom diarization tells apart: set diarization.enabled too.", FIELD
-        )
     # The registry looks at the disk for models, and may import a provider's file.
     await to_thread.run_sync(_check_models, request, parts)
     if await parts.store.takes.anybody(owner_id):
