@@ -74,6 +74,7 @@ STATUS: dict[type[SpeechError], int] = {
     speech_errors.UnexpectedError: 500,
     DecoderFailed: 503,
     speech_errors.InvalidAudio: 422,
+    speech_errors.TextMismatch: 422,
     speech_errors.FileTooLarge: 413,
     speech_errors.StorageFull: 507,
     speech_errors.DownloadFailed: 502,

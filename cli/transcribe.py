@@ -51,6 +51,15 @@ def transcribe(
     channels: str = typer.Option(
         "mix", metavar="mix|split|NUMBER", help="All channels mixed, each by itself, or one of them, from 0."
     ),
+    speakers: bool = typer.Option(False, "--speakers", help="Say who speaks each word."),
+    speakers_count: int | None = typer.Option(
+        None, "--speakers-count", min=1, metavar="NUMBER", help="How many speak, where you know it; with --speakers."
+    ),
+    align: bool = typer.Option(False, "--align", help="Time every word anew, by forced alignment."),
+    text: Path | None = typer.Option(
+        None, metavar="FILE", help="What is spoken in the one recording, word for word: its words are timed."
+    ),
+    punctuate: bool = typer.Option(False, "--punctuate", help="Set marks and capitals where the recogniser sets none."),
     no_words: bool = typer.Option(False, "--no-words", help="No times of single words."),
     provider: str = typer.Option("faster_whisper", help="Who recognises."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace results of earlier runs."),
@@ -72,6 +81,8 @@ def transcribe(
     woa transcribe talk.mp3
     woa transcribe recordings/ --format srt --format json --output transcripts/
     woa transcribe talk.mp3 --format txt --output -
+    woa transcribe meeting.mp3 --speakers --format json --format rttm
+    woa transcribe talk.mp3 --text talk.txt --format srt
     woa transcribe talk.mp3 --server http://127.0.0.1:8000
     """
     from cli.inputs import find_inputs
@@ -88,10 +99,16 @@ def transcribe(
         vad={"enabled": not no_vad},
         guard={"enabled": not no_guard},
         channels=channels,
+        diarization={"enabled": speakers, "num_speakers": speakers_count},
+        alignment={"enabled": align or text is not None},
+        script=_read(text),
+        punctuation={"enabled": punctuate},
         word_timestamps=not no_words,
         provider=provider,
     )
     sources = find_inputs(inputs)
+    if text is not None and len(sources) > 1:
+        raise typer.BadParameter("--text belongs to one recording: give one.")
     with _way(server, api_key, request, wanted) as way:
         failed = _report(way, sources, wanted, output, overwrite=overwrite, as_json=as_json)
     if failed:
@@ -116,16 +133,29 @@ def _request(**asked: Any) -> TranscribeRequest:
     from speech.options import TranscribeRequest
 
     default = TranscribeRequest().model_dump(mode="json")
-    given = {
-        name: value
-        for name, value in asked.items()
-        if value not in (default[name], None, []) and value != {"enabled": True}
-    }
+    given = {name: value for name, value in asked.items() if _differs(value, default[name])}
     try:
         return TranscribeRequest(**given)
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise typer.BadParameter("; ".join(wrong)) from None
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Whether the command line asks for something else than what is done by default."""
+    if isinstance(value, dict):
+        return any(_differs(each, default[name]) for name, each in value.items())
+    return value not in (default, None, [])
+
+
+def _read(path: Path | None) -> str | None:
+    """The text of a file."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--text: {path} cannot be read as UTF-8 text ({type(error).__name__}).") from None
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tests.flows.conftest import Bench, Diarizing, failing, tries
 
 pytestmark = pytest.mark.prefect
 
-WHO = {"enabled": True, "num_speakers": 3}
+WHO = {"enabled": True, "provider": "fake_diarizer", "num_speakers": 3}
 
 
 def result(bench: Bench, job: Job) -> dict[str, Any]:
