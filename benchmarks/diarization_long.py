@@ -178,7 +178,7 @@ def report(rows: list[Row]) -> str:
     return "\n\n".join(
         [
             "# diarization",
-            f"`python -m benchmarks.diarization_long`, {day}, {machine}",
+            f"`{' '.join(['python -m benchmarks.diarization_long', *sys.argv[1:]])}`, {day}, {machine}",
             "Composed conversations of six real voices with overlaps; one thread, the networks of `pyannote` "
             "(segmentation-3.0, CAM++). DER has no collar and counts overlaps. Peaks are of the whole process with its "
             "libraries and networks.",

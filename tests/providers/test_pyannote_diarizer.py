@@ -145,9 +145,8 @@ def test_voices_are_unit_vectors_of_their_speakers(call: Call, diarizer: Pyannot
     alone = diarizer.embed(spool_of(call.spool.read(22.0, 27.8), tmp_path / "alone.pcm"))
     speaks = next(turn.speaker for turn in call.found.turns if turn.start < 25.0 < turn.end)
     mine, other = (first, second) if speaks == first.speaker else (second, first)
-    print(cosine(alone, mine.embedding), cosine(alone, other.embedding), cosine(mine.embedding, other.embedding))
-    assert cosine(alone, mine.embedding) > 0.6
-    assert cosine(alone, other.embedding) < cosine(alone, mine.embedding) - 0.2  # the same telephone line
+    assert cosine(alone, mine.embedding) > 0.85
+    assert cosine(alone, other.embedding) < 0.6  # the same telephone line
 
 
 @pytest.mark.parametrize(
@@ -207,8 +206,7 @@ def test_vectors_are_alike_for_one_voice_and_unlike_for_two(
     for name in ("librivox-0880", "librivox-0930", "jfk"):
         clip = next(clip for clip in clips if clip.name == name)
         vectors[name] = diarizer.embed(spool_of(decode(clip.path), tmp_path / name))
-    print(cosine(vectors["librivox-0880"], vectors["librivox-0930"]), cosine(vectors["librivox-0880"], vectors["jfk"]))
-    assert cosine(vectors["librivox-0880"], vectors["librivox-0930"]) > 0.6
+    assert cosine(vectors["librivox-0880"], vectors["librivox-0930"]) > 0.8
     assert cosine(vectors["librivox-0880"], vectors["jfk"]) < 0.3
 
 
