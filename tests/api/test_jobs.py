@@ -201,7 +201,6 @@ async def test_what_cannot_be_done_is_refused_by_name(
     [
         {"fallback_providers": ["x"]},
         {"translate_to": ["de"]},
-        {"channels": "split"},
         {"enhance": True},
         {"redact": ["names"]},
     ],

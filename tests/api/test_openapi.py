@@ -44,6 +44,13 @@ ROUTES = {
     "DELETE /transcripts/{transcript_id}",
     "GET /files/{file_id}",
     "DELETE /files/{file_id}",
+    "POST /speakers",
+    "GET /speakers",
+    "GET /speakers/{speaker_id}",
+    "PATCH /speakers/{speaker_id}",
+    "DELETE /speakers/{speaker_id}",
+    "POST /speakers/{speaker_id}/takes",
+    "DELETE /speakers/{speaker_id}/takes/{take_id}",
     "POST /ingests",
     "GET /ingests",
     "GET /ingests/{ingest_id}",
@@ -109,6 +116,9 @@ async def test_every_field_of_an_answer_is_described(schema: dict[str, Any]) -> 
         "ResultsView",
         "Problem",
         "IngestView",
+        "SpeakerView",
+        "TakeView",
+        "SpeakerBody",
     ):
         for field, shape in shapes[name]["properties"].items():
             assert "description" in shape or "$ref" in shape or "examples" in shape, (name, field)
