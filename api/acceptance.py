@@ -19,7 +19,8 @@ async def accept_request(body: Any, parts: Parts, owner_id: str, job_id: str) ->
         Refused: as `checked_request` and `create_job` do.
 
     """
-    return await accepted(parts, await create_job(parts, owner_id, await checked_request(body, parts), job_id))
+    wanted = await checked_request(body, parts, owner_id)
+    return await accepted(parts, await create_job(parts, owner_id, wanted, job_id))
 
 
 async def accepted(parts: Parts, placed: PlacedJob) -> Answer:

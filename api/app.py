@@ -34,6 +34,7 @@ from api.routes import (
     probes,
     reference,
     results,
+    speakers,
     transcripts,
     uploads,
     webhooks,
@@ -78,7 +79,7 @@ def create_app(settings: Settings, *, store: Store | None = None, registry: Regi
         redirect_slashes=False,
     )
     app.state.parts = parts
-    jobs_and_words = (uploads, files, jobs, align, events, batches, results, transcripts, ingests, webhooks)
+    jobs_and_words = (uploads, files, jobs, align, events, batches, results, transcripts, speakers, ingests, webhooks)
     for routes in (*jobs_and_words, catalogue, probes, metrics):
         app.include_router(routes.router, prefix=API)
     app.include_router(reference.router)

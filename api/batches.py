@@ -35,7 +35,7 @@ class BatchBody(OptionsModel):
     )
 
 
-async def checked_batch(body: Any, parts: Parts) -> list[TranscribeRequest]:
+async def checked_batch(body: Any, parts: Parts, owner_id: str) -> list[TranscribeRequest]:
     """A request for each item, when this server can do all of them.
 
     Raises:
@@ -49,7 +49,7 @@ async def checked_batch(body: Any, parts: Parts) -> list[TranscribeRequest]:
     refused: list[tuple[SpeechError, list[FieldError]]] = []
     for index, item in enumerate(batch.items):
         try:
-            requests.append(await checked_request(defaults | by_newer_names(item), parts))
+            requests.append(await checked_request(defaults | by_newer_names(item), parts, owner_id))
         except SpeechError as error:
             if status_of(error) != BatchRefused.status:
                 raise

@@ -18,6 +18,8 @@ TranscriptId = Annotated[
     str, Path(max_length=128, pattern=_PATTERN, description="A transcript's id.", examples=_EXAMPLES)
 ]
 IngestId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="An ingest's id.", examples=_EXAMPLES)]
+SpeakerId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A speaker's id.", examples=_EXAMPLES)]
+TakeId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A take's id.", examples=_EXAMPLES)]
 FormatName = Annotated[
     str, Path(max_length=64, pattern=_PATTERN, description="json, vtt, srt, txt, tsv, rttm.", examples=["vtt"])
 ]

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from api.batches import BatchBody
 from api.problems import Problem
 from api.schemas import ToldJob, ToldPiece
+from api.speaker_schemas import SpeakerBody, SpeakerChange, TakesBody
 from speech.ingestion import IngestOptions
 from speech.options import TranscribeRequest
 
@@ -31,6 +32,7 @@ TAGS = [
     {"name": "jobs", "description": "Transcriptions: asked for, followed, stopped, run again."},
     {"name": "batches", "description": "Many transcriptions at once."},
     {"name": "results", "description": "Words with times, in any format."},
+    {"name": "speakers", "description": "Voices that jobs call by their names."},
     {"name": "ingests", "description": "Buckets and folders that recordings are taken from, on a schedule."},
     {"name": "catalogue", "description": "What can be asked for."},
     {"name": "health", "description": "How the server is."},
@@ -53,7 +55,8 @@ def install(app: FastAPI) -> None:
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, TranscribeRequest, BatchBody, ToldJob, ToldPiece, IngestOptions):
+    speakers = (SpeakerBody, SpeakerChange, TakesBody)
+    for model in (Problem, TranscribeRequest, BatchBody, ToldJob, ToldPiece, IngestOptions, *speakers):
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape

@@ -11,6 +11,7 @@ from anyio import to_thread
 from pydantic import ValidationError
 
 from api.deps import Parts
+from api.identification import check_identification
 from api.problems import invalid_request
 from api.refusals import FieldError, FilesMissing, InvalidRequest, NotOffered, UnknownFormatAsked, UrlsRefused
 from remote.guard import check as check_url
@@ -27,8 +28,8 @@ METADATA_BYTES = 16 * 1024
 """Largest ``metadata``, as JSON."""
 
 
-async def checked_request(body: Any, parts: Parts) -> TranscribeRequest:
-    """The request, when this server can do all of it.
+async def checked_request(body: Any, parts: Parts, owner_id: str) -> TranscribeRequest:
+    """The request, when this server can do all of it for this owner.
 
     Raises:
         InvalidRequest: fields are wrong or unknown, or there is no input.
@@ -48,6 +49,7 @@ async def checked_request(body: Any, parts: Parts) -> TranscribeRequest:
     _check_formats(request)
     # The registry looks at the disk for models, and may import a provider's file.
     await to_thread.run_sync(parts.registry.check, request)
+    await check_identification(request, owner_id, parts)
     _check_urls(request, parts)
     return request
 

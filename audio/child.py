@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 from audio.limits import Limits
 from speech.errors import DiskUnusable, InvalidAudio, JobCancelled, SpeechError, StorageFull
 
-Program = Literal["decode", "probe"]
+Program = Literal["decode", "probe", "split"]
 
 _ROOT = str(Path(__file__).resolve().parents[1])
 _START = "import sys; sys.path.append(sys.argv[1]); from audio.{}_main import main; main(sys.argv[2])"
@@ -47,8 +47,9 @@ def run(
     *,
     heard: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    **asked: int | None,
 ) -> dict[str, Any]:
-    """Run a child over open files (descriptors) and return what it answers.
+    """Run a child over open files (descriptors) and return what it answers; ``asked`` is what it is told beside them.
 
     Raises:
         InvalidAudio: the file is no audio, or a limit was passed.
@@ -57,7 +58,7 @@ def run(
         DecoderFailed: the child ended without an answer.
 
     """
-    order = json.dumps({"files": list(files), "limits": asdict(limits)})
+    order = json.dumps({"files": list(files), "limits": asdict(limits), **asked})
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", _START.format(program), _ROOT, order],
         stdin=subprocess.PIPE,

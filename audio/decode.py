@@ -43,7 +43,7 @@ def decode(
     """
     part = spool.with_name(spool.name + ".part")
     try:
-        with opened_source(source) as media, _created(part) as target:
+        with opened_source(source) as media, created(part) as target:
             answer = child.run("decode", (media, target), limits, heard=heard, cancelled=cancelled)
         part.replace(spool)
     finally:
@@ -52,7 +52,8 @@ def decode(
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[int]:
+def created(path: Path) -> Iterator[int]:
+    """A new file, open for writing; StorageFull when there is no room for it."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -17,7 +17,7 @@ from audio.rate import SAMPLE_RATE
 from speech.disks import SPOOL_DISK, disk_error
 from speech.errors import InvalidAudio, SpeechError
 
-_BYTES_PER_SECOND = SAMPLE_RATE * 2
+BYTES_PER_SECOND = SAMPLE_RATE * 2
 _ENOUGH = 0.9
 """A recording of which less than this share decodes is refused, rather than transcribed as if it were whole."""
 
@@ -29,7 +29,7 @@ def main(order: str) -> None:
     die_with_parent(limits.wall_seconds)
     source_fd, spool_fd = asked["files"]
     with FileIO(source_fd, "rb") as source, FileIO(spool_fd, "wb") as spool:
-        confine(limits, writable_bytes=int((limits.max_audio_seconds + 60) * _BYTES_PER_SECOND))
+        confine(limits, writable_bytes=int((limits.max_audio_seconds + 60) * BYTES_PER_SECOND))
         answer(lambda: {"samples": decode_into(source, spool, limits, lambda seconds: say(heard=seconds))})
 
 
@@ -59,7 +59,7 @@ def decode_into(source: BinaryIO, spool: BinaryIO, limits: Limits, heard: Callab
         sound = Sound(container, stream)
         samples = _write(mono_pcm(sound.frames()), spool, limits.max_audio_seconds, heard)
         promised = claimed_duration(container, stream, source)
-    _check_whole(sound, promised)
+    check_whole(sound, promised)
     if not samples:
         raise InvalidAudio("The file's audio track holds no sound.")
     return samples
@@ -69,14 +69,20 @@ def _write(pieces: Iterable[bytes], spool: BinaryIO, longest: float, heard: Call
     size = 0
     for piece in pieces:
         size += len(piece)
-        if size > longest * _BYTES_PER_SECOND:
-            raise InvalidAudio(f"The recording is longer than {longest / 3600:.3g} h, which is the limit.")
-        _write_all(spool, piece)
-        heard(size / _BYTES_PER_SECOND)
+        check_length(size, longest)
+        write_all(spool, piece)
+        heard(size / BYTES_PER_SECOND)
     return size // 2
 
 
-def _write_all(spool: BinaryIO, piece: bytes) -> None:
+def check_length(size: int, longest: float) -> None:
+    """Refuse what is longer than that many seconds."""
+    if size > longest * BYTES_PER_SECOND:
+        raise InvalidAudio(f"The recording is longer than {longest / 3600:.3g} h, which is the limit.")
+
+
+def write_all(spool: BinaryIO, piece: bytes) -> None:
+    """Write the whole piece; StorageFull when it does not fit."""
     rest = memoryview(piece)
     try:
         while rest:
@@ -88,7 +94,7 @@ def _write_all(spool: BinaryIO, piece: bytes) -> None:
         raise known from error
 
 
-def _check_whole(sound: Sound, promised: float | None) -> None:
+def check_whole(sound: Sound, promised: float | None) -> None:
     """Refuse a recording that is mostly missing. Gaps in the time stamps alone are no damage: recorders leave them."""
     broken = sound.broken_at is not None
     whole = promised or (sound.reached if broken else 0.0)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import cast
 
 import av.error
-from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.filter import Graph
 
 from audio.rate import SAMPLE_RATE
+from audio.sections import converted, plane
 from speech.errors import InvalidAudio
-
-_GROUP = 500_000
-"""Samples that go through the resampler at once; faster-whisper's number."""
 
 
 def mono_pcm(frames: Iterable[AudioFrame]) -> Iterator[bytes]:
@@ -28,50 +25,26 @@ def mono_pcm(frames: Iterable[AudioFrame]) -> Iterator[bytes]:
         InvalidAudio: more channels than can be mixed.
 
     """
-    section: _Section | None = None
-    for frame in frames:
-        if frame.samples == 0:
-            continue
-        if section is None or not section.takes(frame):
-            if section:
-                yield from section.finish()
-            section = _Section(frame)
-        yield from section.feed(frame)
-    if section:
-        yield from section.finish()
+    for frame in converted(frames, lambda first: _Mixed()):
+        yield plane(frame, 0)
 
 
-class _Section:
-    """A stretch of frames that are alike."""
+class _Mixed:
+    """FFmpeg's own mixing rules, or else all channels alike."""
 
-    def __init__(self, frame: AudioFrame) -> None:
-        self._likeness = _likeness(frame)
-        self._fifo = AudioFifo()
-        self._converter: _Resampler | _Average = _Resampler()
+    def __init__(self) -> None:
+        self._way: _Resampler | _Average = _Resampler()
 
-    def takes(self, frame: AudioFrame) -> bool:
-        return _likeness(frame) == self._likeness
-
-    def feed(self, frame: AudioFrame) -> Iterator[bytes]:
-        frame.pts = None  # the FIFO would insist on unbroken time stamps
-        self._fifo.write(frame)
-        if self._fifo.samples >= _GROUP:
-            yield from self._convert()
-
-    def finish(self) -> Iterator[bytes]:
-        yield from self._convert()
-        yield from _pcm(self._converter.flush())
-
-    def _convert(self) -> Iterator[bytes]:
-        group = self._fifo.read()
-        if group is None:
-            return
+    def convert(self, group: AudioFrame) -> list[AudioFrame]:
         try:
-            yield from _pcm(self._converter.convert(group))
+            return self._way.convert(group)
         except (av.error.ArgumentError, av.error.NotImplementedError):
             # FFmpeg has no rule for mixing this layout down (9 channels, 32 channels): all channels count alike.
-            self._converter = _Average(group)
-            yield from _pcm(self._converter.convert(group))
+            self._way = _Average(group)
+            return self._way.convert(group)
+
+    def flush(self) -> list[AudioFrame]:
+        return self._way.flush()
 
 
 class _Resampler:
@@ -127,13 +100,3 @@ def _averaging(frame: AudioFrame, channels: int) -> Graph:
     ]
     graph.link_nodes(*parts).configure()
     return graph
-
-
-def _likeness(frame: AudioFrame) -> tuple[Any, ...]:
-    return frame.format.name, frame.layout.name, frame.sample_rate, frame.time_base
-
-
-def _pcm(frames: list[AudioFrame]) -> Iterator[bytes]:
-    for frame in frames:
-        # The plane is padded at its end.
-        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2])

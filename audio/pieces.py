@@ -16,10 +16,12 @@ _LEAST_FILLED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some consecutive spans of a recording; ``index`` counts from 0."""
+    """Some consecutive spans of a recording; ``index`` counts from 0. ``channel`` is the one that they are of, None for
+    the mix of all."""
 
     index: int
     spans: tuple[Span, ...]
+    channel: int | None = None
 
     @property
     def start(self) -> float:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cancelling, chaos, crowd, identity, ingest_many, latency, overhead, throughput
+from benchmarks import cancelling, chaos, crowd, guard, identity, ingest_many, latency, overhead, throughput
 from benchmarks.others import Others
 from benchmarks.stack import Stack
 from benchmarks.workbench import SQLITE, Workbench
@@ -80,7 +80,7 @@ BENCHMARKS = {
 }
 QUICK = ("latency", "identity")
 """Those whose invariants are checked when none is named: the others take minutes also in their quick form."""
-ALONE = {"chaos": chaos.run, "ingest_many": ingest_many.run}
+ALONE = {"chaos": chaos.run, "guard": guard.run, "ingest_many": ingest_many.run}
 """Those that make installations of their own and take long: run when they are named. Each gives its figures, and
 whether all promises were kept."""
 

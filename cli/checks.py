@@ -18,6 +18,7 @@ from engine.host import total_memory
 from speech.redaction import redacted
 from speech.settings import GIB, Settings
 from storage.store import Store
+from weights.layouts import WHISPER
 from weights.store import WeightStore
 
 WANTED_MEMORY = 2 * GIB
@@ -109,7 +110,7 @@ def _device(settings: Settings) -> Check:
 
 def _model(settings: Settings) -> Check:
     name = _default_model(settings, detect(settings))
-    WeightStore.from_settings(settings).check(name)
+    WeightStore.from_settings(settings).check(name, WHISPER)
     if WeightStore.from_settings(settings).installed(name):
         return Check("default model", State.OK, f"{name}, installed")
     mend = f"The first job will fetch it; `woa models pull {name}` does so now."

@@ -11,7 +11,21 @@ from typing import NoReturn
 
 import typer
 
-from cli import demo, deploy, doctor, ingest, keys, models, probe, roles, serve, transcribe, webhooks
+from cli import (
+    demo,
+    deploy,
+    doctor,
+    evaluate,
+    ingest,
+    keys,
+    models,
+    probe,
+    roles,
+    serve,
+    speakers,
+    transcribe,
+    webhooks,
+)
 from cli.terminal import tell
 from speech.errors import SpeechError
 
@@ -27,7 +41,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (serve, transcribe, ingest, keys, models, doctor, deploy, probe, roles, webhooks, demo):
+for group in (
+    serve,
+    transcribe,
+    evaluate,
+    ingest,
+    keys,
+    models,
+    doctor,
+    deploy,
+    probe,
+    roles,
+    speakers,
+    webhooks,
+    demo,
+):
     group.register(app)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from cli.sentences import sentence
 from cli.terminal import emit, emit_json, tell
-from speech.errors import SpeechError
 
 if TYPE_CHECKING:
     from cli.recognition import Outcome, Way
     from speech.options import TranscribeRequest
 
 STDOUT = "-"
-_log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +47,19 @@ def transcribe(
     prompt: str | None = typer.Option(None, help="Text that sets the style and the spelling of names."),
     hotwords: list[str] = typer.Option([], "--hotword", metavar="WORD", help="A word to expect; may be repeated."),
     no_vad: bool = typer.Option(False, "--no-vad", help="Recognise the whole audio, silence too."),
+    no_guard: bool = typer.Option(False, "--no-guard", help="Keep also words that nobody seems to have said."),
+    channels: str = typer.Option(
+        "mix", metavar="mix|split|NUMBER", help="All channels mixed, each by itself, or one of them, from 0."
+    ),
+    speakers: bool = typer.Option(False, "--speakers", help="Say who speaks each word."),
+    speakers_count: int | None = typer.Option(
+        None, "--speakers-count", min=1, metavar="NUMBER", help="How many speak, where you know it; with --speakers."
+    ),
+    align: bool = typer.Option(False, "--align", help="Time every word anew, by forced alignment."),
+    text: Path | None = typer.Option(
+        None, metavar="FILE", help="What is spoken in the one recording, word for word: its words are timed."
+    ),
+    punctuate: bool = typer.Option(False, "--punctuate", help="Set marks and capitals where the recogniser sets none."),
     no_words: bool = typer.Option(False, "--no-words", help="No times of single words."),
     provider: str = typer.Option("faster_whisper", help="Who recognises."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace results of earlier runs."),
@@ -70,6 +81,8 @@ def transcribe(
     woa transcribe talk.mp3
     woa transcribe recordings/ --format srt --format json --output transcripts/
     woa transcribe talk.mp3 --format txt --output -
+    woa transcribe meeting.mp3 --speakers --format json --format rttm
+    woa transcribe talk.mp3 --text talk.txt --format srt
     woa transcribe talk.mp3 --server http://127.0.0.1:8000
     """
     from cli.inputs import find_inputs
@@ -84,10 +97,18 @@ def transcribe(
         initial_prompt=prompt,
         hotwords=hotwords,
         vad={"enabled": not no_vad},
+        guard={"enabled": not no_guard},
+        channels=channels,
+        diarization={"enabled": speakers, "num_speakers": speakers_count},
+        alignment={"enabled": align or text is not None},
+        script=_read(text),
+        punctuation={"enabled": punctuate},
         word_timestamps=not no_words,
         provider=provider,
     )
     sources = find_inputs(inputs)
+    if text is not None and len(sources) > 1:
+        raise typer.BadParameter("--text belongs to one recording: give one.")
     with _way(server, api_key, request, wanted) as way:
         failed = _report(way, sources, wanted, output, overwrite=overwrite, as_json=as_json)
     if failed:
@@ -112,16 +133,29 @@ def _request(**asked: Any) -> TranscribeRequest:
     from speech.options import TranscribeRequest
 
     default = TranscribeRequest().model_dump(mode="json")
-    given = {
-        name: value
-        for name, value in asked.items()
-        if value not in (default[name], None, []) and value != {"enabled": True}
-    }
+    given = {name: value for name, value in asked.items() if _differs(value, default[name])}
     try:
         return TranscribeRequest(**given)
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise typer.BadParameter("; ".join(wrong)) from None
+
+
+def _differs(value: Any, default: Any) -> bool:
+    """Whether the command line asks for something else than what is done by default."""
+    if isinstance(value, dict):
+        return any(_differs(each, default[name]) for name, each in value.items())
+    return value not in (default, None, [])
+
+
+def _read(path: Path | None) -> str | None:
+    """The text of a file."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--text: {path} cannot be read as UTF-8 text ({type(error).__name__}).") from None
 
 
 @contextmanager
@@ -165,7 +199,7 @@ def _report(
                 error = trouble
         if error is not None:
             failed += 1
-            tell(f"{outcome.source.shown}: {_sentence(error)}")
+            tell(f"{outcome.source.shown}: {sentence(error)}")
         reports.append(_described(outcome, files, error))
     if as_json:
         emit_json(reports)
@@ -196,18 +230,7 @@ def _described(outcome: Outcome, files: list[Path], error: Exception | None) -> 
         "input": outcome.source.shown,
         "status": "failed" if error else "completed",
         "files": [str(path) for path in files],
-        "error": _sentence(error) if error else None,
+        "error": sentence(error) if error else None,
         "code": getattr(error, "code", "internal_error") if error else None,
         "transcript": outcome.words.document if outcome.words else None,
     }
-
-
-def _sentence(error: Exception) -> str:
-    from speech.redaction import redacted
-
-    _log.debug("the error in full", exc_info=error)
-    if isinstance(error, SpeechError):
-        return redacted(error.message or error.code)
-    if isinstance(error, OSError):
-        return redacted(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    return f"Unexpected {type(error).__name__}; run the command again with --debug to see where."

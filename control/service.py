@@ -15,6 +15,7 @@ import structlog
 from prefect.client.orchestration import PrefectClient
 
 from control.deliveries import Dispatch
+from control.enrolments import EnrolmentDesk
 from control.hints import Hints
 from control.ingests import IngestDesk
 from control.outbox import Outbox
@@ -39,6 +40,7 @@ DEPLOYMENT = "transcribe/transcribe"
 DELIVER = "deliver/deliver"
 PART = "transcribe-part/part"
 INGESTS = "ingest/ingest"
+ENROL = "enrol/enrol"
 LEASE = "control"
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
@@ -46,6 +48,7 @@ LOOK_SECONDS = 0.8
 """Between two looks: with the look itself it stays below a second."""
 PAGE_SECONDS = 10.0
 DELIVER_SECONDS = 0.5
+ENROL_SECONDS = 0.8
 PART_SECONDS = 0.8
 INGEST_SECONDS = 2.0
 SCHEDULE_SECONDS = 5.0
@@ -151,6 +154,7 @@ class Office:
     deliver: str = DELIVER
     ingests: str = INGESTS
     part: str = PART
+    enrol: str = ENROL
 
     async def work(self) -> None:
         """Do all of it, until cancelled."""
@@ -165,6 +169,7 @@ class Office:
             watcher = Watcher(reader, self.store)
             parts = PartDesk(client, self.store, reader, routing, self.part)
             dispatch = Dispatch(client, self.store, self.deliver)
+            enrolments = EnrolmentDesk(client, self.store, self.enrol)
             reconciler = Reconciler(client, self.store)
             ingests = IngestDesk(client, self.store, self.ingests, self.settings.work_pool)
             hints, acting = Hints(watcher), asyncio.Lock()
@@ -182,6 +187,7 @@ class Office:
             group.create_task(self._send(outbox))
             group.create_task(_again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
             group.create_task(_again(parts.attend, f"Prefect, or its deployment {self.part}", PART_SECONDS))
+            group.create_task(_again(enrolments.make_runs, f"Prefect, or its deployment {self.enrol}", ENROL_SECONDS))
             group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
             group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
             group.create_task(_again(hints.follow, "Prefect or the database, when following hints", 0.0))

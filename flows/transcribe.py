@@ -21,6 +21,7 @@ from tasks.diarizing import name_speakers, speakers_beside
 from tasks.parts import share_out, wait_for_parts
 from tasks.patience import MustWait
 from tasks.steps import assemble, fetch, prepare, recognise, render
+from tasks.wording import align, punctuate
 from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
@@ -28,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 @flow(name="transcribe", persist_result=False, validate_parameters=False, log_prints=False)
 def transcribe(job_id: str, submission: int) -> State[Any]:
-    """Run a job: fetch → prepare → transcribe, with diarize beside it → assemble → render, each file by itself, a long
-    one in parts.
+    """Run a job: fetch → prepare → transcribe, with diarize beside it → align → punctuate → assemble → render, each
+    file by itself, a long one in parts.
 
     Prefect sees the two ids and, of a failure, its code. The job completes when at least one file did.
     """
@@ -82,6 +83,8 @@ def transcribe_file(work: FileWork) -> None:
             with speakers_beside(work):
                 share_out(work)
                 recognise(work)
+            align(work)
             name_speakers(work)
+            punctuate(work)
             assemble(work)
             render(work)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.attribute import speakers_of
+from pipeline.channels import with_channel_speakers
+from pipeline.identify import Identity, named
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, on_time_line
 from pipeline.recording import Recording
@@ -30,12 +32,13 @@ def assemble(
     segments: Sequence[Segment],
     diarization: Diarization | None = None,
     *,
+    identities: Mapping[str, Identity] | None = None,
     job_id: str | None = None,
     stages: Mapping[str, float] | None = None,
 ) -> Transcript:
     """Make one transcript of the segments, with the speakers where they were told apart."""
     told = diarization or Diarization()
-    return Transcript(
+    transcript = Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
         job_id=job_id,
         file_id=recording.file_id,
@@ -47,9 +50,11 @@ def assemble(
         model=recognised.model,
         model_digest=recognised.model_digest,
         segments=ordered(segments, round(prepared.duration, 3)),
-        speakers=speakers_of(told, segments),
+        speakers=named(speakers_of(told, segments), identities or {}),
         turns=told.turns,
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
+        warnings=(*prepared.warnings, *recognised.warnings),
     )
+    return with_channel_speakers(transcript, prepared.channels)

@@ -37,7 +37,7 @@ def diarize(
         recording.owner_id,
         "diarize",
         VERSION,
-        audio=recording.sha256,
+        audio=recording.identity,
         adapter=diarizer.identity(),
         speakers=[bounds.exactly, bounds.least, bounds.most],
         voices=options.identify,

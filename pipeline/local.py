@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from audio.limits import Limits
+from pipeline.align import Aligning
 from pipeline.assemble import assemble, laid_out
 from pipeline.attribute import attribute
 from pipeline.diarize import diarize
 from pipeline.observer import Observer, Unobserved
 from pipeline.prepare import prepare
+from pipeline.punctuate import punctuate_segments
 from pipeline.recognise import Recognising
 from pipeline.recording import Recording
 from pipeline.runtime import Runtime
 from pipeline.steps import NoSteps
 from pipeline.stopwatch import Stopwatch
+from providers.registry import Registry
+from speech.diarization import Diarization
+from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
-from speech.transcript import Transcript
+from speech.transcript import Segment, Transcript
 
 
 def transcribe_file(
@@ -31,28 +37,78 @@ def transcribe_file(
         ProviderError: as the provider does.
 
     """
+    if request.diarization.identify:
+        raise UnsupportedOption(
+            "diarization.identify: only a server knows voices; leave it out.", "diarization.identify"
+        )
     watching = observer or Unobserved()
     options = runtime.registry.check(request)
     recogniser = runtime.registry.get(request.provider)
     clock, steps = Stopwatch(), NoSteps()
     with runtime.spools.work() as folder:
         recording = Recording(
-            "local", None, path.name, _sha256(path), folder, Limits.for_decoding(runtime.settings), lambda _: path
+            "local",
+            None,
+            path.name,
+            _sha256(path),
+            folder,
+            Limits.for_decoding(runtime.settings),
+            lambda _: path,
+            request.channels,
         )
         with clock.stage("prepare"):
             prepared = prepare(
                 recording, request.vad, runtime.settings.piece_seconds, runtime.voice_activity, steps, watching
             )
         with clock.stage("transcribe"):
-            recognised = Recognising(recording, prepared, recogniser, steps, watching).all(options)
-        segments, told = laid_out(prepared, recognised), None
+            work = Recognising(recording, prepared, recogniser, steps, watching, request.guard.enabled)
+            recognised = work.all(options)
         spoken = (recognised.language,) if recognised.language else recogniser.languages(options.model)
-        diarizer = runtime.registry.diarizer(request, spoken)
-        if diarizer is not None:
-            with clock.stage("diarize"):
-                told = diarize(recording, request.diarization, diarizer, steps, watching)
-            segments = attribute(segments, told)
+        refining = _Refining(runtime.registry, request, recording, spoken, steps, watching, clock)
+        segments = refining.aligned(laid_out(prepared, recognised))
+        told = refining.told()
+        segments = attribute(segments, told) if told is not None else segments
+        segments = refining.punctuated(segments, recognised.language)
         return assemble(recording, prepared, recognised, segments, told, stages=clock.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refining:
+    """The steps that the request asks for beside recognition, one after another: nothing is kept here."""
+
+    registry: Registry
+    request: TranscribeRequest
+    recording: Recording
+    spoken: tuple[str, ...]
+    steps: NoSteps
+    observer: Observer
+    clock: Stopwatch
+
+    def aligned(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        aligner = self.registry.aligner(self.request, self.spoken)
+        if aligner is None:
+            return segments
+        aligning = Aligning(self.recording, aligner, self.steps, self.observer)
+        with self.clock.stage("align"):
+            if self.request.script is not None:
+                return aligning.script(self.request.script, segments, self.spoken[0])
+            return aligning.segments(segments, self.spoken[0]) if segments else segments
+
+    def told(self) -> Diarization | None:
+        diarizer = self.registry.diarizer(self.request, self.spoken)
+        if diarizer is None:
+            return None
+        with self.clock.stage("diarize"):
+            return diarize(self.recording, self.request.diarization, diarizer, self.steps, self.observer)
+
+    def punctuated(self, segments: tuple[Segment, ...], language: str | None) -> tuple[Segment, ...]:
+        punctuator = self.registry.punctuator(self.request, self.spoken)
+        if punctuator is None or not segments:
+            return segments
+        with self.clock.stage("punctuate"):
+            return punctuate_segments(
+                self.recording.owner_id, segments, punctuator, language, self.steps, self.observer
+            )
 
 
 def _sha256(path: Path) -> str:

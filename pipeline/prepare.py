@@ -8,10 +8,13 @@ from itertools import pairwise
 
 from pydantic import TypeAdapter
 
+from audio.activity import Activity
 from audio.pieces import Piece, cut
 from audio.quality import measure
 from audio.spans import Span
+from audio.spool import Spool
 from audio.vad import VoiceActivity, speech_spans
+from pipeline.channels import Heard, distinct, interleaved, quality_of
 from pipeline.observer import Observer
 from pipeline.recording import Recording
 from pipeline.steps import StepStore, run_step, step_key
@@ -19,7 +22,7 @@ from speech.jobs import Stage
 from speech.options import VadOptions
 from speech.transcript import Quality
 
-VERSION = 1
+VERSION = 2
 """Raised when the same bytes and options would be cut otherwise."""
 
 
@@ -28,11 +31,16 @@ class Prepared:
     """What is known of a recording before anybody recognises it; ``duration`` in seconds.
 
     ``pieces`` are what is recognised, one after the other: stretches of speech, or of everything without VAD.
+    ``channels`` are those that are recognised each by itself, none when all are mixed; ``activity`` is the speech that
+    was found in each of them, or in the mix. ``warnings`` are sentences for whoever reads the result.
     """
 
     duration: float
     pieces: tuple[Piece, ...]
     quality: Quality
+    channels: tuple[int, ...] = ()
+    activity: tuple[Activity, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def speech_seconds(self) -> float:
@@ -62,6 +70,7 @@ def prepare(
         "prepare",
         VERSION,
         audio=recording.sha256,
+        channels=recording.channels,
         vad=options.model_dump(mode="json"),
         piece_seconds=piece_seconds,
     )
@@ -71,14 +80,36 @@ def prepare(
 def _prepare(
     recording: Recording, options: VadOptions, piece_seconds: float, voice_activity: VoiceActivity, observer: Observer
 ) -> Prepared:
-    spool = recording.spool(observer)
+    spools, warnings = distinct(recording.spools(observer))
     observer.progress(Stage.PREPARING, 0.5)
+    duration = next(iter(spools.values())).duration
+    heard = [
+        _hear(channel, spool, options, piece_seconds, voice_activity, observer) for channel, spool in spools.items()
+    ]
+    return Prepared(
+        duration,
+        interleaved(heard),
+        quality_of(heard, duration),
+        tuple(channel for channel in spools if channel is not None),
+        tuple(one.activity for one in heard),
+        warnings,
+    )
+
+
+def _hear(
+    channel: int | None,
+    spool: Spool,
+    options: VadOptions,
+    piece_seconds: float,
+    voice_activity: VoiceActivity,
+    observer: Observer,
+) -> Heard:
     probabilities = voice_activity.probabilities(spool, cancelled=observer.cancelled)
     speech = speech_spans(probabilities, options, spool.duration)
     pieces = cut(speech, piece_seconds)
     if not options.enabled:
         pieces = everything(pieces, spool.duration)
-    return Prepared(spool.duration, pieces, measure(spool, speech))
+    return Heard(channel, speech, pieces, measure(spool, speech), Activity.of(probabilities))
 
 
 def everything(pieces: Sequence[Piece], duration: float) -> tuple[Piece, ...]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from audio.samples import SAMPLE_RATE, Samples
 from audio.spool import Spool
 from providers.aligner import Aligner, Timing
 from providers.context import ProviderContext
-from providers.diarizer import Diarizer, SpeakerBounds
-from providers.punctuator import Punctuator
+from providers.diarizer import Diarizer, SpeakerBounds, VoiceModel
+from providers.punctuator import Gaps, Punctuator
 from providers.role import Availability, StepCapabilities, StepWatch
 from speech.diarization import Diarization, Turn, Voice, labelled
-from speech.errors import JobCancelled
+from speech.errors import InvalidAudio, JobCancelled
 
 TURN_SECONDS = 2.0
 LOCAL = StepCapabilities(local=True)
@@ -57,6 +59,42 @@ class FakeDiarizer(Diarizer):
             for number, speaker in enumerate(sorted({turn.speaker for turn in turns}))
         ]
         return labelled(turns, voices)
+
+
+class FakeVoiceModel(VoiceModel):
+    """A voice is how loud it is in each eighth of its spectrum: sounds of one pitch are alike, of two pitches not."""
+
+    name: ClassVar[str] = "fake_diarizer"
+    title: ClassVar[str] = "Scripted model of voices"
+    version: ClassVar[str] = "1"
+    bands: ClassVar[int] = 8
+
+    def __init__(self, context: ProviderContext | None = None) -> None:
+        self.embeddings = 0
+
+    @property
+    def abilities(self) -> StepCapabilities:
+        """Everything."""
+        return LOCAL
+
+    def availability(self) -> Availability:
+        """Always."""
+        return Availability(True)
+
+    def digest(self) -> str:
+        """Never the digest of anything real."""
+        return "sha256:" + "c" * 64
+
+    def embed(self, spool: Spool, watch: StepWatch | None = None) -> tuple[float, ...]:
+        """The unit vector of loudness by eighths of the spectrum."""
+        self.embeddings += 1
+        if (watch or StepWatch()).cancelled():
+            raise JobCancelled("The job was cancelled while a voice was listened to.")
+        if not spool.sample_count:
+            raise InvalidAudio("There is too little speech in it.")
+        loudness = np.abs(np.fft.rfft(spool.read()))
+        bands = np.array([float(np.square(band).sum()) for band in np.array_split(loudness, self.bands)])
+        return tuple((bands / max(float(np.linalg.norm(bands)), 1e-12)).tolist())
 
 
 class FakeAligner(Aligner):
@@ -112,7 +150,7 @@ class FakePunctuator(Punctuator):
         """Never the digest of anything real."""
         return "sha256:" + "b" * 64
 
-    def _punctuate(self, words: Sequence[str], language: str, watch: StepWatch) -> tuple[str, ...]:
+    def _punctuate(self, words: Sequence[str], language: str, watch: StepWatch, gaps: Gaps | None) -> tuple[str, ...]:
         self.punctuations += 1
         written = list(words)
         written[0] = written[0][:1].upper() + written[0][1:]

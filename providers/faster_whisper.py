@@ -23,13 +23,14 @@ from providers.context import ProviderContext
 from providers.sound import may_be_speech
 from providers.whisper_errors import NAME, translated
 from providers.whisper_hearing import listen
-from providers.whisper_loading import bytes_per_weight, for_one_job, languages_of, load, memory_of
+from providers.whisper_loading import borrowed, for_one_job, languages_of
 from providers.whisper_options import WORDS_ONLY, WhisperParameters
 from speech.errors import ModelNotFound, ModelUnavailable, UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition
 from weights.catalog import CatalogEntry
 from weights.languages import WHISPER_V3
+from weights.layouts import WHISPER
 from weights.store import Installed
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class FasterWhisper(Recogniser):
 
     name: ClassVar[str] = NAME
     title: ClassVar[str] = "faster-whisper"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     capabilities: ClassVar[Capabilities] = Capabilities(
         local=True,
         languages=tuple(sorted(WHISPER_V3)),
@@ -86,8 +87,8 @@ class FasterWhisper(Recogniser):
     def models(self) -> tuple[ModelInfo, ...]:
         """Every model of the catalog, and those that somebody put into the models folder."""
         default = self.default_model()
-        found = {model.name: model for model in self._weights.list()}
-        listed = [_listed(entry, found.pop(entry.name, None), default) for entry in self._weights.known()]
+        found = {model.name: model for model in self._weights.list(WHISPER)}
+        listed = [_listed(entry, found.pop(entry.name, None), default) for entry in self._weights.known(WHISPER)]
         own = tuple(_own_models(found.values(), default))
         if any(model.default for model in (*listed, *own)) or not self._weights.installed(default):
             return (*listed, *own)
@@ -102,7 +103,7 @@ class FasterWhisper(Recogniser):
         if not device.usable:
             return Availability(False, device.problem, "Mend the CUDA installation, or set WOA_DEVICE=cpu.")
         try:
-            self._weights.check(self.default_model())
+            self._weights.check(self.default_model(), WHISPER)
         except ModelNotFound as error:
             return Availability(False, error.message, "Set WOA_DEFAULT_MODEL to a model that there is.")
         return Availability(True)
@@ -131,7 +132,7 @@ class FasterWhisper(Recogniser):
             return
 
     def _check_model(self, model: str, request: TranscribeRequest) -> None:
-        self._weights.check(model)
+        self._weights.check(model, WHISPER)
         languages = self.languages(model)
         if request.language not in ("auto", *languages):
             raise UnsupportedOption(
@@ -157,14 +158,7 @@ class FasterWhisper(Recogniser):
 
     def _borrowed(self, model: str, watch: Watch) -> AbstractContextManager[WhisperModel]:
         """The model for one recognition: a context manager that keeps it in memory as long as it is used."""
-        engine, device = self._engine, self._engine.device
-        entry = self._weights.entry(model)
-        path = self._weights.path(model)
-        size = (
-            entry.memory_bytes(bytes_per_weight(device.compute_type)) if entry else memory_of(path, device.compute_type)
-        )
-        key = (self.name, self._weights.digest(model), device.compute_type)
-        return engine.pool.borrow(key, lambda: load(path, device, engine.slots), size, cancelled=watch.cancelled)
+        return borrowed(self._engine, self._weights, model, watch.cancelled)
 
     def _recognise(self, samples: Samples, options: RecognitionOptions, watch: Watch) -> Recognition:
         audio = np.ascontiguousarray(samples, dtype=np.float32)

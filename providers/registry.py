@@ -15,11 +15,11 @@ from engine.engine import Engine
 from providers.aligner import Aligner
 from providers.base import Availability, Recogniser, RecognitionOptions
 from providers.context import ProviderContext as ProviderContext
-from providers.diarizer import Diarizer
+from providers.diarizer import Diarizer, VoiceModel
 from providers.punctuator import Punctuator
 from providers.roster import Maker, Roster
 from providers.step_choice import StepChoice, Wish
-from speech.errors import PolicyRefused, ProviderUnavailable, SpeechError
+from speech.errors import PolicyRefused, ProviderUnavailable, SpeechError, UnsupportedOption
 from speech.options import DiarizationOptions, StepOptions, TranscribeRequest
 from speech.settings import Settings
 from weights.store import WeightStore
@@ -27,12 +27,24 @@ from weights.store import WeightStore
 GROUP = "world_of_asr.providers"
 BUILT_IN = (EntryPoint("faster_whisper", "providers.faster_whisper:FasterWhisper", GROUP),)
 DIARIZERS = "world_of_asr.diarizers"
-BUILT_IN_DIARIZERS: tuple[EntryPoint, ...] = ()
+BUILT_IN_DIARIZERS = (EntryPoint("pyannote", "providers.pyannote_diarizer:PyannoteDiarizer", DIARIZERS),)
+VOICE_MODELS = "world_of_asr.voice_models"
+BUILT_IN_VOICE_MODELS = (EntryPoint("pyannote", "providers.pyannote_diarizer:PyannoteDiarizer", VOICE_MODELS),)
+"""Named like the diarizers whose voices are vectors of theirs."""
 ALIGNERS = "world_of_asr.aligners"
-BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = ()
+BUILT_IN_ALIGNERS: tuple[EntryPoint, ...] = (
+    EntryPoint("whisper", "providers.whisper_aligner:WhisperAligner", ALIGNERS),
+    EntryPoint("pocketsphinx", "providers.pocketsphinx_aligner:PocketsphinxAligner", ALIGNERS),
+    EntryPoint("ctc", "providers.ctc_aligner:CtcAligner", ALIGNERS),
+)
 PUNCTUATORS = "world_of_asr.punctuators"
-BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = ()
-"""Built-in providers of each role; the first that can is taken where a request names none."""
+BUILT_IN_PUNCTUATORS: tuple[EntryPoint, ...] = (
+    EntryPoint("punctuators", "providers.punctuators_onnx:Punctuators", PUNCTUATORS),
+    EntryPoint("offline", "providers.offline_punctuation:Offline", PUNCTUATORS),
+    EntryPoint("openai_chat", "providers.openai_chat:OpenAIChat", PUNCTUATORS),
+)
+"""Built-in providers of each role; the first that can is taken where a request names none. A model that the operator
+chose comes before what is there by itself, and what leaves the machine comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Extra:
     """Providers of steps beside the installed ones, by name."""
 
     diarizers: Mapping[str, Maker[Diarizer]] = field(default_factory=dict)
+    voices: Mapping[str, Maker[VoiceModel]] = field(default_factory=dict)
     aligners: Mapping[str, Maker[Aligner]] = field(default_factory=dict)
     punctuators: Mapping[str, Maker[Punctuator]] = field(default_factory=dict)
 
@@ -66,6 +79,9 @@ class Registry:
         self._recognisers = Roster(GROUP, BUILT_IN, context, "provider", extra)
         self.diarizers = StepChoice(
             Roster(DIARIZERS, BUILT_IN_DIARIZERS, context, "diarization.provider", more.diarizers)
+        )
+        self.voices = StepChoice(
+            Roster(VOICE_MODELS, BUILT_IN_VOICE_MODELS, context, "diarization.provider", more.voices)
         )
         self.aligners = StepChoice(Roster(ALIGNERS, BUILT_IN_ALIGNERS, context, "alignment.provider", more.aligners))
         self.punctuators = StepChoice(
@@ -116,6 +132,22 @@ class Registry:
         """
         asked = request.diarization
         return self.diarizers.choose(self._wish("diarization", asked, request, spoken)) if asked.enabled else None
+
+    def voice_model(self, diarizer: str | None = None, field: str = "") -> VoiceModel:
+        """Who turns voices into vectors: the one that goes with that diarizer, or the first that can.
+
+        Raises:
+            UnsupportedOption: naming ``field``, when nobody can here, with how to mend it.
+            PolicyRefused: likewise, when audio must stay here and it would send it away.
+
+        """
+        if diarizer is not None and diarizer not in self.voices.roster.names():
+            raise UnsupportedOption(f"Voices that {diarizer} tells apart cannot be compared with others.", field)
+        local_only = self._context.settings.data_policy == "local_only"
+        try:
+            return self.voices.choose(Wish("identification", diarizer, (), local_only))
+        except UnsupportedOption as refusal:
+            raise type(refusal)(refusal.message, field) from refusal
 
     def aligner(self, request: TranscribeRequest, spoken: Collection[str]) -> Aligner | None:
         """Who aligns, likewise."""

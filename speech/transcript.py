@@ -49,11 +49,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A voice in the recording; ``talk_time`` in seconds, ``name`` only when it was identified."""
+    """A voice in the recording; ``talk_time`` in seconds, ``name`` only when it was identified, with the cosine in
+    [-1, 1] by which it was."""
 
     label: str
     name: str | None = None
     talk_time: float = 0.0
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

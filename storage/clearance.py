@@ -32,6 +32,7 @@ from storage.tables import (
     steps,
     workers,
 )
+from storage.takes import waiting_for
 from storage.transcripts import forget_results
 
 PAGE = 100
@@ -162,7 +163,8 @@ def _unused(before: datetime) -> ColumnElement[bool]:
         .join(jobs, jobs.c.job_id == job_files.c.job_id)
         .where(job_files.c.file_id == files.c.file_id, jobs.c.status != str(JobStatus.EXPIRED))
     )
-    return and_(files.c.source_url.is_(None), files.c.created_at < before, ~using.exists())
+    unneeded = ~using.exists() & ~waiting_for(files.c.file_id)
+    return and_(files.c.source_url.is_(None), files.c.created_at < before, unneeded)
 
 
 def _ended_before(before: datetime) -> ColumnElement[bool]:

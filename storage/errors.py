@@ -42,6 +42,24 @@ class TooManyIngests(SpeechError):
     code = "too_many_ingests"
 
 
+class TooManySpeakers(SpeechError):
+    """The owner has as many speakers, or the speaker as many takes, as are allowed; one has to be deleted first."""
+
+    code = "too_many_speakers"
+
+
+class SpeakerExists(SpeechError):
+    """The owner has a speaker of that name: results could not tell the two apart."""
+
+    code = "speaker_exists"
+
+
+class LastTake(SpeechError):
+    """Without this take nothing would be known of the speaker's voice."""
+
+    code = "last_take"
+
+
 class JobFinished(SpeechError):
     """The job has ended; there is nothing left to cancel."""
 

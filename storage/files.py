@@ -19,6 +19,7 @@ from storage.specification import without_secrets
 from storage.steps import forget_steps
 from storage.submission import UNFINISHED
 from storage.tables import files, job_files, jobs
+from storage.takes import waiting_for
 
 _AT_ONCE = 500
 
@@ -128,6 +129,9 @@ async def _refuse_if_used(connection: AsyncConnection, file_id: str) -> None:
     job_id = (await connection.execute(query)).scalars().first()
     if job_id is not None:
         raise FileInUse(f"Job {job_id} still needs this file; cancel it, or wait until it has ended.")
+    enrolling = select(files.c.file_id).where(files.c.file_id == file_id, waiting_for(files.c.file_id))
+    if (await connection.execute(enrolling)).first() is not None:
+        raise FileInUse("A speaker is being enrolled by this file; wait a moment, or delete the speaker.")
 
 
 def _missing(file_id: str) -> Missing:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.ingestion import OPTIONS_VERSION, IngestOptions, ObjectStatus
 from speech.jobs import JobStatus
+from storage import specification
 from storage.database import Database
 from storage.errors import IngestBusy, Missing, SpecificationUnreadable, TooManyIngests
 from storage.ingest_tables import ingest_objects, ingests
@@ -231,7 +232,7 @@ def _row(owner_id: str, ingest_id: str, options: IngestOptions) -> dict[str, Any
 
 def _columns(options: IngestOptions) -> dict[str, Any]:
     return {
-        "options": options.model_dump(mode="json"),
+        "options": options.model_dump(mode="json") | {"request": specification.dump(options.request)},
         "options_version": OPTIONS_VERSION,
         "schedule": options.schedule,
         "timezone": options.timezone,

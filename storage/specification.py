@@ -19,7 +19,7 @@ _SECRET_TEXTS: dict[str, Any] = {
 }
 
 
-NEWER: tuple[tuple[str, ...], ...] = (("diarization", "provider"), ("script",))
+NEWER: tuple[tuple[str, ...], ...] = (("diarization", "provider"), ("script",), ("guard",))
 """Fields that came after the first version. At their defaults they are not written: a worker of the version before,
 which would refuse a field that it does not know, goes on running the jobs that ask for nothing new."""
 

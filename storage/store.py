@@ -5,6 +5,7 @@ from __future__ import annotations
 from speech.limits import Limits
 from speech.settings import Settings
 from storage.attempts import Attempts
+from storage.audit import Audit
 from storage.batches import Batches
 from storage.blobs import Blobs
 from storage.clearance import Clearance
@@ -27,7 +28,9 @@ from storage.orphans import Orphans
 from storage.outbox import Outbox
 from storage.overtime import Overtime
 from storage.parts import Parts
+from storage.speakers import Speakers
 from storage.steps import Steps
+from storage.takes import Takes
 from storage.transcripts import Transcripts
 from storage.waits import Waits
 from storage.webhook_secrets import WebhookSecrets
@@ -63,6 +66,9 @@ class Store:
         self.ingests = Ingests(database)
         self.ingest_objects = IngestObjects(database, results_kept=results_kept)
         self.ingest_runs = IngestRuns(database)
+        self.speakers = Speakers(database)
+        self.takes = Takes(database)
+        self.audit = Audit(database)
         self.garbage = Garbage(database, blobs)
         self.clearance = Clearance(database)
         self.deliveries = Deliveries(database)

@@ -11,6 +11,7 @@ from prefect.futures import PrefectFuture
 from engine.slots import standing
 from pipeline.attribute import attribute
 from pipeline.diarize import diarize as diarize_recording
+from pipeline.identify import identify_for
 from speech.jobs import Stage
 from tasks.observer import SideObserver
 from tasks.patience import MustWait
@@ -61,16 +62,26 @@ def speakers_beside(work: FileWork) -> Iterator[None]:
 
 
 def name_speakers(work: FileWork) -> None:
-    """Put the speakers on segments and words."""
-    if work.diarization is not None:
-        work.segments = attribute(work.segments, work.diarization)
+    """Put the speakers on segments and words, and find the names of those whom the owner has enrolled."""
+    if work.diarization is None:
+        return
+    work.segments = attribute(work.segments, work.diarization)
+    if work.request.diarization.identify:
+        diarizer = work.runtime.registry.diarizer(work.request, work.spoken)
+        model = work.runtime.registry.voice_model(diarizer.name if diarizer else None)
+        work.identities = identify_for(work.runtime, work.owner_id, model, work.diarization.voices)
 
 
 def _join(work: FileWork, aside: FileWork, ear: SideObserver, telling: PrefectFuture[None]) -> None:
     ended = threading.Event()
     telling.add_done_callback(lambda _: ended.set())
-    while not ended.wait(LOOK_SECONDS):
-        work.observer.progress(Stage.DIARIZING, ear.fraction)
+    try:
+        while not ended.wait(LOOK_SECONDS):
+            work.observer.progress(Stage.DIARIZING, ear.fraction)
+    except BaseException:  # another attempt has the job, say: then nobody needs the speakers here
+        ear.stopped.set()
+        ended.wait()
+        raise
     try:
         telling.result()
     except StepFailed:

@@ -152,6 +152,8 @@ def _shared_out(work: FileWork) -> bool:
 
 
 def _worthwhile(work: FileWork) -> int:
+    if len(work.prepared.channels) > 1:
+        return 1  # each channel has a language of its own, and parts are told of one
     runtime, seconds = work.runtime, work.prepared.speech_seconds
     threshold = runtime.settings.parts_from_seconds
     if worthwhile(seconds, threshold, idle=2) < 2 or runtime.wait(_shared_before(work)):

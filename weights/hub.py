@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from weights.catalog import CatalogEntry, HubSource
-from weights.manifest import LOADED, NEEDED, sha256_of
+from weights.layouts import Layout
+from weights.manifest import sha256_of
 from weights.reach import Reachability
 from weights.sources import FULL, Origin, Progress, SourceFailed, disk_errors, watched
 
@@ -48,7 +49,7 @@ class HubPull:
             raise SourceFailed("it is not on the model hub")
         if not self.reachable():
             raise SourceFailed(f"the model hub {self.endpoint} cannot be reached from here")
-        revision, files = self._listing(hub)
+        revision, files = self._listing(hub, entry.layout)
         total = sum(file.size_bytes for file in files)
         with watched(folder, total, progress):
             for file in files:
@@ -57,7 +58,7 @@ class HubPull:
         progress(total, total)
         return Origin("hub", hub.repository, revision)
 
-    def _listing(self, hub: HubSource) -> tuple[str, list[_Listed]]:
+    def _listing(self, hub: HubSource, layout: Layout) -> tuple[str, list[_Listed]]:
         from huggingface_hub import HfApi
 
         api = HfApi(endpoint=self.endpoint, token=self.token or False)
@@ -65,15 +66,15 @@ class HubPull:
             lambda: api.model_info(hub.repository, revision=hub.revision, files_metadata=True, timeout=SECONDS)
         )
         found = {file.rfilename: file for file in info.siblings or ()}
-        missing = [name for name in NEEDED if name not in found]
+        missing = [name for name in layout.needed if name not in found]
         if missing or not info.sha:
             raise SourceFailed(f"the hub's {hub.repository} holds no {' and no '.join(missing) or 'commit'}")
-        return str(info.sha), [self._listed(hub, found[name]) for name in LOADED if name in found]
+        return str(info.sha), [self._listed(hub, found[name]) for name in layout.loaded if name in found]
 
     @staticmethod
     def _listed(hub: HubSource, file: Any) -> _Listed:
         published = file.lfs.sha256 if file.lfs else None
-        pinned = hub.weights_sha256 if file.rfilename == "model.bin" else None
+        pinned = hub.pinned(file.rfilename)
         return _Listed(file.rfilename, file.size or 0, pinned or published)
 
     def _fetch(self, repository: str, revision: str, file: _Listed, folder: Path) -> None:

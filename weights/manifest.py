@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from weights.layouts import Layout
+
 MANIFEST = "manifest.json"
-LOADED = ("config.json", "model.bin", "preprocessor_config.json", "tokenizer.json", "vocabulary.json", "vocabulary.txt")
-"""The files of a CTranslate2 Whisper model that are ever read."""
-NEEDED = ("config.json", "model.bin")
-"""Without these a folder holds no model."""
 _BLOCK = 1 << 20
 
 
@@ -84,12 +82,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def note_files(folder: Path) -> dict[str, StoredFileNote]:
+def note_files(folder: Path, layout: Layout) -> dict[str, StoredFileNote]:
     """Size and hash of each file in the folder that is ever loaded."""
-    present = [folder / name for name in LOADED if (folder / name).is_file()]
-    return {path.name: StoredFileNote(path.stat().st_size, sha256_of(path)) for path in present}
-
-
-def holds_model(folder: Path) -> bool:
-    """Whether the folder holds at least what a model cannot do without."""
-    return all((folder / name).is_file() for name in NEEDED)
+    present = [(name, folder / name) for name in layout.loaded if (folder / name).is_file()]
+    return {name: StoredFileNote(path.stat().st_size, sha256_of(path)) for name, path in present}

@@ -22,7 +22,8 @@ from speech.errors import ModelNotFound, ModelNotInstalled, ModelUnavailable
 from speech.settings import Settings
 from weights.catalog import CATALOG, CatalogEntry, find, unknown
 from weights.hub import ENDPOINT, HubPull
-from weights.manifest import MANIFEST, Manifest, digest_of, holds_model, note_files
+from weights.layouts import LAYOUTS, Layout, layout_of
+from weights.manifest import MANIFEST, Manifest, StoredFileNote, digest_of, note_files
 from weights.sources import Fill, Origin, Progress, SourceFailed, disk_errors, ignore, storage_full
 from weights.wheels import WheelPull
 
@@ -82,22 +83,27 @@ class WeightStore:
     def from_settings(cls, settings: Settings, *, allow_paths: bool = False) -> WeightStore:
         """The store that the settings describe; the models that they name may be paths."""
         token = settings.hub_token.get_secret_value() if settings.hub_token else None
-        named = [name for name in (settings.default_model, *settings.preload_models) if name]
+        chosen = (settings.default_model, settings.diarization_model, *settings.preload_models)
+        named = [name for name in chosen if name]
         return cls(settings.models, offline=settings.offline, token=token, allow_paths=allow_paths, trusted=named)
 
     # Names
 
-    def known(self) -> tuple[CatalogEntry, ...]:
-        """Every model that can be pulled."""
-        return self._catalog
+    def known(self, layout: Layout | None = None) -> tuple[CatalogEntry, ...]:
+        """Every model that can be pulled; with ``layout`` those of one kind."""
+        return tuple(entry for entry in self._catalog if layout in (None, entry.layout))
 
     def entry(self, name: str) -> CatalogEntry | None:
         """The catalog's entry of that name or alias; None for a folder of one's own."""
         return find(name, self._catalog)
 
-    def check(self, name: str) -> None:
-        """Whether the name may be asked for at all, without I/O beyond a look at the folder; ModelNotFound."""
-        self._locate(name)
+    def check(self, name: str, layout: Layout | None = None) -> None:
+        """Whether the name may be asked for at all, without I/O beyond a look at the folder; ModelNotFound.
+
+        With ``layout`` it has to be a model of that kind.
+        """
+        if layout not in (None, self._layout(self._locate(name))):
+            raise unknown(name, self._names(layout))
 
     def _locate(self, name: str) -> Path:
         if "/" in name or name in {".", ".."} or name.startswith("~"):
@@ -105,7 +111,7 @@ class WeightStore:
         entry = self.entry(name)
         if entry is not None:
             return self.folder / entry.name
-        if _NAME.match(name) and holds_model(self.folder / name):
+        if _NAME.match(name) and self._holds(self.folder / name):
             return self.folder / name
         raise unknown(name, self._names())
 
@@ -113,26 +119,39 @@ class WeightStore:
         if not (self._allow_paths or name in self._trusted):
             raise ModelNotFound("A model is asked for by its name, not by a path.", "model")
         path = Path(name).expanduser()
-        if not holds_model(path):
-            raise ModelNotFound(f"{name} is no folder with a model: it needs config.json and model.bin.", "model")
+        if layout_of(path) is None:
+            needs = ", or ".join(" and ".join(layout.needed) for layout in LAYOUTS)
+            raise ModelNotFound(f"{name} is no folder with a model: it needs {needs}.", "model")
         return path.resolve()
 
-    def _names(self) -> tuple[str, ...]:
-        listed = tuple(name for entry in self._catalog for name in (entry.name, *entry.aliases))
-        return (*listed, *(found.name for found in self._folders() if found.name not in listed))
+    def _names(self, layout: Layout | None = None) -> tuple[str, ...]:
+        listed = tuple(name for entry in self.known(layout) for name in (entry.name, *entry.aliases))
+        return (*listed, *(found.name for found in self._folders(layout) if found.name not in listed))
+
+    def _layout(self, path: Path) -> Layout | None:
+        """The kind of model that the folder holds, or will hold when it is one of the catalog's."""
+        entry = self.entry(path.name) if path.parent == self.folder else None
+        return entry.layout if entry else layout_of(path)
+
+    def _holds(self, path: Path) -> bool:
+        layout = self._layout(path)
+        return layout is not None and layout.holds(path)
 
     # What is here
 
     def installed(self, name: str) -> bool:
         """Whether the model can be loaded now, without pulling; false for names that there are not."""
         try:
-            return holds_model(self._locate(name))
+            return self._holds(self._locate(name))
         except ModelNotFound:
             return False
 
-    def list(self) -> tuple[Installed, ...]:
-        """The models in the folder, by name. One put there by hand is hashed when its digest is not remembered."""
-        return tuple(self._described(path) for path in self._folders())
+    def list(self, layout: Layout | None = None) -> tuple[Installed, ...]:
+        """The models in the folder, by name; with ``layout`` those of one kind.
+
+        One put there by hand is hashed when its digest is not remembered.
+        """
+        return tuple(self._described(path) for path in self._folders(layout))
 
     def digest(self, name: str) -> str:
         """``sha256:`` and 64 hex digits over the files that are loaded; ModelNotFound, ModelUnavailable when absent.
@@ -140,7 +159,7 @@ class WeightStore:
         From the manifest where there is one; else the files are hashed once for each state of size and time.
         """
         path = self._locate(name)
-        if not holds_model(path):
+        if not self._holds(path):
             raise ModelUnavailable(f"The model '{name}' is not installed here yet, so it has no digest.")
         return self._digest(path)
 
@@ -156,11 +175,11 @@ class WeightStore:
             self._sweep(path.name)
             return True
 
-    def _folders(self) -> Iterator[Path]:
+    def _folders(self, layout: Layout | None = None) -> Iterator[Path]:
         if not self.folder.is_dir():
             return
         for path in sorted(self.folder.iterdir()):
-            if _NAME.match(path.name) and path.is_dir() and holds_model(path):
+            if _NAME.match(path.name) and path.is_dir() and self._holds(path) and layout in (None, self._layout(path)):
                 yield path
 
     def _described(self, path: Path) -> Installed:
@@ -187,9 +206,13 @@ class WeightStore:
         with self._digests_lock:
             remembered = self._digests.get(path)
             if remembered is None or remembered[0] != state:
-                digest = digest_of({name: note.sha256 for name, note in note_files(path).items()})
+                digest = digest_of({name: note.sha256 for name, note in self._noted(path).items()})
                 remembered = self._digests[path] = (state, digest)
             return remembered[1]
+
+    def _noted(self, path: Path) -> dict[str, StoredFileNote]:
+        layout = self._layout(path)
+        return note_files(path, layout) if layout else {}
 
     # Pulling
 
@@ -200,13 +223,13 @@ class WeightStore:
         gives it now; StorageFull. When another thread or process is pulling the same model, this waits for it.
         """
         path = self._locate(name)
-        if holds_model(path):
+        if self._holds(path):
             return path
         entry = self.entry(name)
         if entry is None:
             raise unknown(name, self._names())
         with self._alone(entry.name):
-            if not holds_model(path):
+            if not self._holds(path):
                 self._pull(entry, path, progress or ignore)
         return path
 
@@ -231,8 +254,8 @@ class WeightStore:
         )
 
     def _install(self, entry: CatalogEntry, origin: Origin, work: Path, path: Path) -> None:
-        files = note_files(work)
-        if not holds_model(work):
+        files = note_files(work, entry.layout)
+        if not entry.layout.holds(work):
             raise SourceFailed(f"what {origin.origin} gave is no model")
         Manifest(entry.name, origin.source, origin.origin, origin.revision, clock.now().isoformat(), files).write(work)
         if path.exists():  # half a model that somebody put there by hand
@@ -265,5 +288,6 @@ class WeightStore:
 
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
-    found = [(file.name, file.stat()) for file in sorted(path.iterdir()) if file.is_file() and file.name != MANIFEST]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name != MANIFEST]
+    found = [(file.relative_to(path).as_posix(), file.stat()) for file in files]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)

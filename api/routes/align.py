@@ -101,6 +101,6 @@ def as_transcription(body: Any) -> Any:
         message = "It is called text here."
         raise InvalidRequest(message, [FieldError("script", message, "extra_forbidden")])
     asked = body.get("alignment", {})
-    alignment = asked | {"enabled": True} if isinstance(asked, dict) else asked
+    alignment = {"enabled": True} | asked if isinstance(asked, dict) else asked
     rest = {name: value for name, value in body.items() if name != "text"}
     return rest | {"script": body["text"], "alignment": alignment}

@@ -64,7 +64,7 @@ async def post_batch(request: Request, parts: App, caller: Caller, idempotency_k
     body = await read_json(request)
 
     async def accept(batch_id: str) -> Answer:
-        requests = await checked_batch(body, parts)
+        requests = await checked_batch(body, parts, caller.owner_id)
         job_ids = await create_batch(parts, caller.owner_id, requests, batch_id)
         view = BatchAcceptedView(batch_id=batch_id, job_ids=job_ids, links=batch_links_of(batch_id))
         return Answer.of(view, 202)

@@ -14,6 +14,7 @@ from api.answers import Answer, refusals, shown
 from api.bodies import read_json
 from api.deps import App, Caller, Parts
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
+from api.identification import check_identification
 from api.ids import IngestId
 from api.ingest_schemas import (
     IngestList,
@@ -67,6 +68,7 @@ async def _checked(parts: Parts, owner_id: str, body: Any) -> IngestOptions:
     check_defaults(options.request, parts)
     # The registry looks at the disk for models, and may import a provider's file.
     await to_thread.run_sync(check_ingest, options, owner_id, parts.ingest_stores, parts.registry)
+    await check_identification(options.request, owner_id, parts)
     return options
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-import storage.ingest_tables  # noqa: F401 - its tables belong to the metadata
+import storage.ingest_tables
+import storage.speaker_tables  # noqa: F401 - their tables belong to the metadata
 from storage.tables import metadata
 
 context.configure(

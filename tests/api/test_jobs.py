@@ -20,7 +20,7 @@ from tests.api.conftest import Desk, begin, complete, opened
 FIELDS = {
     *("job_id", "status", "progress", "stage", "attempt", "current_file", "total_files", "files_failed", "files"),
     *("created_at", "started_at", "completed_at", "expires_at", "queue_position", "priority", "error", "error_code"),
-    *("metadata", "flow_run_id", "flow_run_url", "stale_since", "not_before"),
+    *("metadata", "flow_run_id", "flow_run_url", "stale_since", "not_before", "waiting_for"),
 }
 FILE_FIELDS = {
     *("file_id", "filename", "status", "stage", "progress", "error", "error_code"),
@@ -201,7 +201,6 @@ async def test_what_cannot_be_done_is_refused_by_name(
     [
         {"fallback_providers": ["x"]},
         {"translate_to": ["de"]},
-        {"channels": "split"},
         {"enhance": True},
         {"redact": ["names"]},
     ],

@@ -13,7 +13,7 @@ from cli.main import app
 from tests.cli.conftest import Woa, environment
 
 ROOT_COMMAND = get_command(app)
-GROUPS = ("keys", "models", "webhooks", "ingest")
+GROUPS = ("keys", "models", "webhooks", "ingest", "speakers")
 HEAVY = (
     "prefect",
     "faster_whisper",
@@ -41,7 +41,7 @@ def test_all_commands_are_there() -> None:
     names = {command[0] for command in COMMANDS}
     assert names == {
         "serve", "api", "worker", "control", "deploy", "keys", "models", "doctor", "probe", "transcribe", "demo",
-        "webhooks", "ingest",
+        "webhooks", "ingest", "speakers", "evaluate",
     }  # fmt: skip
 
 

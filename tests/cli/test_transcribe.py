@@ -60,6 +60,7 @@ def test_as_json_with_a_failure(woa: Woa, tmp_path: Path) -> None:
         (["--output", "-", "--format", "all"], "exactly one --format"),
         (["--output", "-", "--json"], "leave out --output"),
         (["--task", "sing"], "sing"),
+        (["--channels", "left"], "channels: "),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(arguments: list[str], said: str, woa: Woa, tmp_path: Path) -> None:
@@ -68,6 +69,13 @@ def test_wrong_options_are_refused_before_any_work(arguments: list[str], said: s
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.models
+def test_a_channel_that_is_not_there_is_named(woa: Woa, jfk: Path) -> None:
+    done = woa("transcribe", str(jfk), "--channels", "1", "--output", "-")
+    assert done.returncode == 1
+    assert "one channel, and so no channel 1" in done.stderr
 
 
 def test_what_the_model_cannot_do_is_said(woa: Woa, jfk: Path) -> None:

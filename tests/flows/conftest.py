@@ -124,7 +124,11 @@ def bench(settings: Settings, prefect_server: RunningPrefect) -> Iterator[Bench]
         WeightStore.from_settings(there),
         Engine.from_settings(there),
         extra={"scripted": lambda context: Scripted()},
-        steps=Extra({"fake_diarizer": Diarizing}, {"fake_aligner": FakeAligner}, {"fake_punctuator": FakePunctuator}),
+        steps=Extra(
+            diarizers={"fake_diarizer": Diarizing},
+            aligners={"fake_aligner": FakeAligner},
+            punctuators={"fake_punctuator": FakePunctuator},
+        ),
     )
     runtime = Runtime.open(there, registry=registry)
     runtime.wait(runtime.store.migrate())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -208,7 +209,7 @@ def test_who_cannot_share_out_does_it_alone(bench: Bench, long: Path, monkeypatc
 
 
 def test_the_speakers_of_a_shared_out_recording_are_told_apart_once_over_the_whole(bench: Bench, long: Path) -> None:
-    job = bench.submitted(file_ids=bench.stored(long), diarization={"enabled": True})
+    job = bench.submitted(file_ids=bench.stored(long), diarization={"enabled": True, "provider": "fake_diarizer"})
     assert bench.run(job) is None
     assert Diarizing.tries == 1  # beside the parts, before the run waits for them
     for part in (0, 1):
@@ -217,3 +218,26 @@ def test_the_speakers_of_a_shared_out_recording_are_told_apart_once_over_the_who
     assert state is not None
     assert state.is_completed()
     assert Diarizing.tries == 1
+
+
+def test_channels_by_themselves_are_not_shared_out_and_come_out(bench: Bench, long: Path, tmp_path: Path) -> None:
+    with wave.open(str(long), "rb") as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+    path = tmp_path / "call.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.stack([samples, np.roll(samples, 4 * SAMPLE_RATE)], axis=1).tobytes())
+    job = bench.submitted(file_ids=bench.stored(path), channels="split")
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_completed(), state.message
+    assert watched(bench) == []
+    (row,) = bench.runtime.wait(bench.runtime.store.transcripts.of_job(job.owner_id, job.job_id))
+    stored = json.loads(bench.runtime.store.blobs.read(row.blob_key))
+    assert {segment["channel"]: segment["speaker"] for segment in stored["segments"]} == {
+        0: "SPEAKER_00",
+        1: "SPEAKER_01",
+    }
+    assert [speaker["label"] for speaker in stored["speakers"]] == ["SPEAKER_00", "SPEAKER_01"]

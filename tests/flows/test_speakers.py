@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from speech.errors import JobCancelled, ProviderRejected, ProviderUnavailable
-from speech.jobs import Job
+from audio.spool import Spool
+from providers.diarizer import SpeakerBounds
+from providers.role import StepWatch
+from speech.diarization import Diarization
+from speech.errors import AttemptSuperseded, JobCancelled, ProviderRejected, ProviderUnavailable
+from speech.jobs import Job, Stage
+from tasks.observer import JobObserver
 from tests.flows.conftest import Bench, Diarizing, failing, tries
 
 pytestmark = pytest.mark.prefect
 
-WHO = {"enabled": True, "num_speakers": 3}
+WHO = {"enabled": True, "provider": "fake_diarizer", "num_speakers": 3}
 
 
 def result(bench: Bench, job: Job) -> dict[str, Any]:
@@ -80,3 +86,22 @@ def test_a_cancelled_job_stops_its_diarizer(bench: Bench, jfk: Path) -> None:
     assert state is not None
     assert state.is_cancelled()
     assert tries() <= 1
+
+
+def test_a_superseded_run_stops_its_diarizer(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = JobObserver.progress
+
+    def superseded(observer: JobObserver, stage: Stage, fraction: float) -> None:
+        if stage is Stage.DIARIZING:
+            raise AttemptSuperseded("Another attempt has begun.")
+        told(observer, stage, fraction)
+
+    def endless(self: Diarizing, spool: Spool, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
+        while not watch.cancelled():
+            time.sleep(0.02)
+        raise JobCancelled("The job was cancelled while its speakers were told apart.")
+
+    monkeypatch.setattr(JobObserver, "progress", superseded)
+    monkeypatch.setattr(Diarizing, "_diarize", endless)
+    job = bench.submitted(file_ids=bench.stored(jfk), diarization=WHO)
+    assert bench.run(job) is None  # let go of

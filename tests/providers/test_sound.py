@@ -30,6 +30,13 @@ def test_every_real_clip_may_be_speech_also_when_it_is_quiet_or_noisy(clips: lis
         assert may_be_speech(samples + _noise(len(samples) / SAMPLE_RATE, 0.003)), clip.name
 
 
+def test_a_clip_in_noise_as_loud_as_itself_may_be_speech(clips: list[Clip], decode: Decode) -> None:
+    for clip in clips:
+        samples = decode(clip.path)
+        level = float(np.sqrt(np.mean(np.square(samples))))
+        assert may_be_speech(samples + _noise(len(samples) / SAMPLE_RATE, level)), clip.name
+
+
 @pytest.mark.parametrize("seconds", [0.5, 3, 30])
 @pytest.mark.parametrize("level", [0.002, 0.05, 0.5])
 def test_steady_noise_is_no_speech(seconds: float, level: float) -> None:

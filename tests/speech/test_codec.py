@@ -65,7 +65,7 @@ def test_the_result_has_the_contracts_shape() -> None:
                 ],
             }
         ],
-        "speakers": [{"label": "SPEAKER_00", "name": None, "talk_time": 12.3}],
+        "speakers": [{"label": "SPEAKER_00", "name": None, "talk_time": 12.3, "score": None}],
         "turns": [{"start": 0.0, "end": 3.2, "speaker": "SPEAKER_00"}],
         "quality": {"speech_ratio": 0.92, "snr_db": 31.0, "clipping": 0.0},
         "usage": {"audio_seconds": 0.0, "cost_usd": 0.0},

@@ -24,6 +24,7 @@ DEFAULTS = {
     "output_formats": ["json"],
     "word_timestamps": True,
     "vad": {"enabled": True, "threshold": 0.5, "min_silence": 0.5, "max_segment": 30},
+    "guard": {"enabled": True},
     "diarization": {
         "enabled": False,
         "provider": None,
@@ -191,8 +192,6 @@ def test_nothing_is_missing_from_a_plain_request() -> None:
     [
         ({"fallback_providers": ["fake"]}, "fallback_providers"),
         ({"translate_to": ["de"]}, "translate_to"),
-        ({"diarization": {"enabled": True, "identify": True}}, "diarization.identify"),
-        ({"channels": "split"}, "channels"),
         ({"enhance": True}, "enhance"),
         ({"redact": ["names"]}, "redact"),
     ],

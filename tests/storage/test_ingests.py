@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from speech.ingestion import IngestOptions, ObjectStatus, RunStatus
 from speech.jobs import JobStatus
@@ -15,9 +15,11 @@ from storage.errors import IngestBusy, Missing, TooManyIngests
 from storage.ids import new_id
 from storage.ingest_objects import SCHEME, Met
 from storage.ingest_runs import Counts
+from storage.ingest_tables import ingests
 from storage.ingests import Ingest
 from storage.projection import Projection
 from storage.retries import hold_job
+from storage.specification import dump
 from storage.store import Store
 from storage.submission import places_left
 from tests.storage.conftest import OWNER, Desk
@@ -65,6 +67,13 @@ async def test_a_version_that_is_named_twice_at_once_has_one_job(store: Store) -
     rows, _ = await store.ingest_objects.list(ingest.ingest_id, status=ObjectStatus.SUBMITTED)
     jobs, _ = await store.jobs.list(OWNER)
     assert {row.job_id for row in rows} == {job.job_id for job in jobs}
+
+
+async def test_a_source_that_asks_for_nothing_new_is_read_by_the_version_before(store: Store) -> None:
+    made = await source(store, request={"language": "en"})
+    async with store.database.reading() as connection:
+        stored = (await connection.execute(select(ingests.c.options))).scalar_one()
+    assert stored["request"] == dump(made.options.request)
 
 
 async def test_an_owner_has_no_more_sources_than_are_allowed(store: Store, desk: Desk) -> None:

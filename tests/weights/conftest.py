@@ -54,8 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.say(401, b"{}", {"X-Error-Code": "GatedRepo"})
         if path == f"/api/models/{REPOSITORY}/revision/{COMMIT}":
             return self.say(200, self.listing(), {"Content-Type": "application/json"})
-        name = path.rsplit("/", 1)[-1]
-        if path == f"/{REPOSITORY}/resolve/{COMMIT}/{name}" and name in self.hub.files:
+        name = path.removeprefix(f"/{REPOSITORY}/resolve/{COMMIT}/")
+        if name != path and name in self.hub.files:
             data = self.hub.files[name]
             return self.say(200, data, {"ETag": f'"{sha256(data)}"', "X-Repo-Commit": COMMIT})
         return self.say(404, b"{}", {"X-Error-Code": "EntryNotFound"})

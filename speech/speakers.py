@@ -1,0 +1,60 @@
+"""Enrolled speakers: their states, and what their names are compared by."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from enum import StrEnum
+
+from speech.errors import InvalidAudio
+
+SHORTEST_TAKE = 2.0
+LONGEST_TAKE = 60.0
+"""Seconds of a recording that somebody is enrolled by."""
+MOST_TAKES = 20
+"""Takes of one speaker."""
+
+
+class TakeStatus(StrEnum):
+    """What became of one recording of a voice."""
+
+    ENROLLING = "enrolling"
+    READY = "ready"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+class SpeakerStatus(StrEnum):
+    """Whether a speaker is known by the voice."""
+
+    ENROLLING = "enrolling"
+    READY = "ready"
+    STALE = "stale"
+    FAILED = "failed"
+
+
+def refuse_length(seconds: float) -> None:
+    """Refuse a take that is too short to know somebody by, or longer than that needs; InvalidAudio."""
+    if not SHORTEST_TAKE <= seconds <= LONGEST_TAKE:
+        raise InvalidAudio(
+            f"The recording lasts {seconds:.1f} s; a take lasts {SHORTEST_TAKE:g} to {LONGEST_TAKE:g} s. "
+            "Cut it, or record another one."
+        )
+
+
+def status_of(takes: frozenset[TakeStatus]) -> SpeakerStatus:
+    """The speaker's status from those of the takes: one that is ready is enough."""
+    for take, speaker in (
+        (TakeStatus.READY, SpeakerStatus.READY),
+        (TakeStatus.ENROLLING, SpeakerStatus.ENROLLING),
+        (TakeStatus.STALE, SpeakerStatus.STALE),
+    ):
+        if take in takes:
+            return speaker
+    return SpeakerStatus.FAILED
+
+
+def name_key(name: str) -> str:
+    """A digest by which two writings of one name are told to be the same, whatever their case and form."""
+    plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return hashlib.sha256(plain.encode("utf-8")).hexdigest()

@@ -1,0 +1,112 @@
+"""Scores of small cases that were counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.bootstrap import Amounts, difference_interval, rate, rate_interval
+from pipeline.evaluation.references import Utterance
+from pipeline.evaluation.results import FileResult
+from pipeline.evaluation.samples import Sample
+from pipeline.evaluation.scoring import failure, score
+from pipeline.evaluation.speakers import WrongTime, wrong_time
+from pipeline.evaluation.words import Edits, character_edits, normalised, word_edits
+from speech.diarization import Turn
+from speech.transcript import Segment, Transcript, Word
+
+
+def transcript(*segments: Segment, duration: float = 10.0, turns: tuple[Turn, ...] = ()) -> Transcript:
+    return Transcript("t", None, None, "a.wav", duration, "en", 1.0, "fake", "m", None, segments, turns=turns)
+
+
+def said(start: float, speaker: str | None, text: str) -> Segment:
+    words = tuple(
+        Word(start + number, start + number + 0.9, word, space_before=number > 0, speaker=speaker)
+        for number, word in enumerate(text.split())
+    )
+    return Segment(start, words[-1].end, text, words, speaker=speaker)
+
+
+def test_words_and_characters() -> None:
+    assert word_edits("a b c d", "a x c d e") == Edits(1, 0, 1, 4)
+    assert word_edits("", "so it goes") == Edits(0, 0, 3, 0)
+    assert word_edits("so it goes", "") == Edits(0, 3, 0, 3)
+    assert character_edits("abc", "adc") == Edits(1, 0, 0, 3)
+
+
+def test_text_is_compared_as_it_is_spoken() -> None:
+    assert normalised("Mr. Smith doesn't owe twenty-one  colours!", "en") == "mister smith does not owe 21 colors"
+    assert normalised("C'est l'Été.", "fr") == "c est l été"
+    assert normalised("你好", "zh") == "你 好"
+
+
+def test_diarization_error_by_hand() -> None:
+    reference = [Turn(0, 4, "A"), Turn(3, 6, "B")]
+    # A is found until 3 and goes on as B: one second of A is missed, the overlap is half found, 6 to 7 is made up.
+    hypothesis = [Turn(0, 3, "x"), Turn(3, 7, "y")]
+    assert wrong_time(reference, hypothesis, 10, 0.0) == WrongTime(7.0, 1.0, 1.0, 0.0)
+    assert wrong_time(reference, [Turn(0, 6, "x")], 10, 0.0) == WrongTime(7.0, 1.0, 0.0, 2.0)
+    # A quarter of a second on each side of 0, 3, 4 and 6 is left out.
+    assert wrong_time(reference, hypothesis, 10, 0.25) == WrongTime(5.0, 0.5, 0.75, 0.0)
+
+
+def test_words_with_their_speakers() -> None:
+    sample = Sample("a", "en", said=(Utterance(0, 3, "A", "one more time"), Utterance(3, 6, "B", "never again")))
+
+    def scored(*segments: Segment) -> FileResult:
+        return score(sample, transcript(*segments), diarized=True, collar=0)
+
+    right = scored(said(0, "S1", "one more time"), said(3, "S2", "never again"))
+    assert right.speaker_words is not None
+    assert right.speaker_words.amounts == Amounts(0, 5)
+    assert (right.speakers, right.speakers_found, right.words_without_speaker) == (2, 2, 0)
+    assert right.words is None
+    swapped = scored(said(0, "S1", "one more never"), said(3, "S2", "time again"))
+    assert swapped.speaker_words is not None
+    assert swapped.speaker_words.amounts == Amounts(2, 5)
+    nobody = scored(said(0, None, "one more time"))
+    assert nobody.words_without_speaker == 3
+    assert nobody.diarization is not None
+    assert nobody.diarization.missed == pytest.approx(6.0)
+
+
+def test_turns_count_before_segments() -> None:
+    sample = Sample("a", "en", turns=(Turn(0, 5, "A"),))
+    heard = transcript(said(0, "S1", "one"), turns=(Turn(0, 5, "S1"),))
+    found = score(sample, heard, diarized=True, collar=0)
+    assert found.diarization is not None
+    assert found.diarization.amounts.errors == 0
+
+
+def test_a_recording_that_failed_has_no_word_right() -> None:
+    sample = Sample("a", "en", text="so it goes", said=(Utterance(0, 3, "A", "so it goes"),))
+    found = failure(sample, "invalid_audio", diarized=True)
+    assert found.error == "invalid_audio"
+    for part in (found.words, found.speaker_words):
+        assert part is not None
+        assert part.amounts == Amounts(3, 3)
+    assert found.diarization is not None
+    assert found.diarization.amounts == Amounts(3, 3)
+
+
+def test_intervals_are_those_of_the_binomial() -> None:
+    chance = np.random.default_rng(1)
+    wrong = [Amounts(float(bit), 1.0) for bit in chance.random(400) < 0.1]
+    value, interval = rate(wrong), rate_interval(wrong)
+    assert value is not None
+    assert interval is not None
+    spread = 1.96 * (value * (1 - value) / 400) ** 0.5
+    assert interval.low == pytest.approx(value - spread, abs=0.008)
+    assert interval.high == pytest.approx(value + spread, abs=0.008)
+    assert rate_interval(wrong) == interval
+    assert rate_interval(wrong[:1]) is None
+
+
+def test_differences_are_paired() -> None:
+    """What is hard for both runs is no difference: one more error in each utterance has no spread at all."""
+    hard = [Amounts(float(number % 7), 10.0) for number in range(50)]
+    harder = [Amounts(each.errors + 1, each.units) for each in hard]
+    interval = difference_interval(harder, hard)
+    assert interval is not None
+    assert (interval.low, interval.high) == (pytest.approx(0.1), pytest.approx(0.1))
