@@ -2,7 +2,7 @@
 be had now, and whatever this server's own disks, storage and devices do.
 
 Nothing is repeated that was finished; who waits holds no place. The waits of a kind grow, and are added up in the job's
-row: a job fails when they come to more than the settings allow (docs/decisions/0015-waiting.md).
+row: a job fails when they come to more than the settings allow (docs/decisions/0019-waiting.md).
 """
 
 from __future__ import annotations
