@@ -128,6 +128,10 @@ class _Windows:
         window: list[int] = []
         for index, segment in enumerate(self.segments):
             if not segment.words or not self.ear.aligner.abilities.knows(self._language(segment)):
+                # Whatever it is, it parts its neighbours: its sound is not theirs.
+                if window:
+                    yield window
+                    window = []
                 continue
             if window and not self._joins(window, segment):
                 yield window

@@ -80,7 +80,7 @@ def with_channel_speakers(transcript: Transcript, channels: Sequence[int]) -> Tr
 
     One channel alone tells nobody apart: then there are no speakers.
     """
-    if len(channels) < 2 or any(segment.speaker for segment in transcript.segments):
+    if len(channels) < 2 or transcript.speakers or any(segment.speaker for segment in transcript.segments):
         return transcript
     segments = tuple(_labelled(segment) for segment in transcript.segments)
     return replace(transcript, segments=segments, speakers=_speakers(segments))

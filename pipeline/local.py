@@ -63,12 +63,13 @@ def transcribe_file(
         with clock.stage("transcribe"):
             work = Recognising(recording, prepared, recogniser, steps, watching, request.guard.enabled)
             recognised = work.all(options)
-        spoken = (recognised.language,) if recognised.language else recogniser.languages(options.model)
-        refining = _Refining(runtime.registry, request, recording, spoken, steps, watching, clock)
+        language = recognised.language or options.language
+        spoken = runtime.registry.spoken(request, options)
+        refining = _Refining(runtime.registry, request, recording, spoken, language, steps, watching, clock)
         segments = refining.aligned(laid_out(prepared, recognised))
         told = refining.told()
         segments = attribute(segments, told) if told is not None else segments
-        segments = refining.punctuated(segments, recognised.language)
+        segments = refining.punctuated(segments)
         return assemble(recording, prepared, recognised, segments, told, stages=clock.seconds)
 
 
@@ -80,6 +81,7 @@ class _Refining:
     request: TranscribeRequest
     recording: Recording
     spoken: tuple[str, ...]
+    language: str | None
     steps: NoSteps
     observer: Observer
     clock: Stopwatch
@@ -91,8 +93,8 @@ class _Refining:
         aligning = Aligning(self.recording, aligner, self.steps, self.observer)
         with self.clock.stage("align"):
             if self.request.script is not None:
-                return aligning.script(self.request.script, segments, self.spoken[0])
-            return aligning.segments(segments, self.spoken[0]) if segments else segments
+                return aligning.script(self.request.script, segments, self.language or self.spoken[0])
+            return aligning.segments(segments, self.language) if segments else segments
 
     def told(self) -> Diarization | None:
         diarizer = self.registry.diarizer(self.request, self.spoken)
@@ -101,7 +103,8 @@ class _Refining:
         with self.clock.stage("diarize"):
             return diarize(self.recording, self.request.diarization, diarizer, self.steps, self.observer)
 
-    def punctuated(self, segments: tuple[Segment, ...], language: str | None) -> tuple[Segment, ...]:
+    def punctuated(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        language = "en" if self.request.task == "translate" else self.language
         punctuator = self.registry.punctuator(self.request, self.spoken)
         if punctuator is None or not segments:
             return segments

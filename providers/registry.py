@@ -118,10 +118,13 @@ class Registry:
                 f"provider: {recogniser.name} sends audio to a cloud, and the data policy is local_only.", "provider"
             )
         options = recogniser.check(request)
-        spoken = (options.language,) if options.language else recogniser.languages(options.model)
         for chosen in (self.diarizer, self.aligner, self.punctuator):
-            chosen(request, spoken)
+            chosen(request, self.spoken(request, options))
         return options
+
+    def spoken(self, request: TranscribeRequest, options: RecognitionOptions) -> tuple[str, ...]:
+        """The language that is spoken, or all that may be: those whom a step is chosen by, before and in the work."""
+        return (options.language,) if options.language else self.get(request.provider).languages(options.model)
 
     def diarizer(self, request: TranscribeRequest, spoken: Collection[str]) -> Diarizer | None:
         """Who says who speaks; None when nobody is asked. ``spoken`` are the languages that may be.
@@ -155,8 +158,9 @@ class Registry:
         return self.aligners.choose(self._wish("alignment", asked, request, spoken)) if asked.enabled else None
 
     def punctuator(self, request: TranscribeRequest, spoken: Collection[str]) -> Punctuator | None:
-        """Who punctuates, likewise."""
+        """Who punctuates, likewise; what is translated is written in English."""
         asked = request.punctuation
+        spoken = ("en",) if request.task == "translate" else spoken
         return self.punctuators.choose(self._wish("punctuation", asked, request, spoken)) if asked.enabled else None
 
     def describe(self) -> list[dict[str, Any]]:

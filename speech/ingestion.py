@@ -147,6 +147,8 @@ class IngestOptions(OptionsModel):
             raise ValueError("`manifest` names an object, and belongs to the mode `manifest`")
         if self.request.file_ids or self.request.urls:
             raise ValueError("`request` names no inputs: they come from the source")
+        if self.request.script is not None:
+            raise ValueError("`request` has no script: a text belongs to one recording")
         return self
 
     @classmethod

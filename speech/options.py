@@ -167,8 +167,10 @@ class TranscribeRequest(OptionsModel):
     def _aligned(self) -> Self:
         if self.script is not None and not self.alignment.enabled:
             raise ValueError("script needs alignment.enabled: true")
-        if self.script is not None and self.task == "translate":
-            raise ValueError("script is what is spoken: it cannot be aligned with a translation")
+        if self.alignment.enabled and self.task == "translate":
+            raise ValueError("alignment finds the words that are spoken: it cannot time a translation")
+        if self.script is not None and self.channels == "split":
+            raise ValueError("script is one text for one recording: it cannot be aligned with each channel by itself")
         if self.script is not None and not any(sign.isalnum() for sign in self.script):
             raise ValueError("script has no words in it")
         return self

@@ -30,8 +30,15 @@ def dump(request: TranscribeRequest) -> dict[str, Any]:
     stored["urls"] = [without_secrets(url) for url in request.urls]
     plain = TranscribeRequest().model_dump(mode="json")
     for path in NEWER:
-        _leave_out(path, stored, plain)
+        if path != ("guard",) or not _needs_steps(request):
+            _leave_out(path, stored, plain)
     return stored
+
+
+def _needs_steps(request: TranscribeRequest) -> bool:
+    """Whether it asks for what workers of the first version know by name and do not do: what they refuse is written."""
+    steps = (request.diarization, request.alignment, request.punctuation)
+    return request.channels != "mix" or any(step.enabled for step in steps)
 
 
 def _leave_out(path: tuple[str, ...], stored: dict[str, Any], plain: dict[str, Any]) -> None:

@@ -52,7 +52,8 @@ def speakers_beside(work: FileWork) -> Iterator[None]:
     try:
         yield
     except MustWait:
-        _join(work, aside, ear, telling)
+        # The parts say meanwhile how far the job is.
+        telling.wait()
         raise
     except BaseException:
         ear.stopped.set()

@@ -31,12 +31,12 @@ def _align(work: FileWork) -> None:
         return
     work.observer.progress(Stage.ALIGNING, 0.0)
     aligning = Aligning(work.recording, aligner, work.steps, work.observer)
-    script, language = work.request.script, work.spoken[0]
+    script = work.request.script
     with work.clock.stage("align"), standing(work.standing):
         if script is not None:
-            work.segments = aligning.script(script, work.segments, language)
+            work.segments = aligning.script(script, work.segments, work.language or work.spoken[0])
         elif work.segments:
-            work.segments = aligning.segments(work.segments, language)
+            work.segments = aligning.segments(work.segments, work.language)
 
 
 @step("punctuate", 24 * HOURS)
@@ -46,7 +46,8 @@ def _punctuate(work: FileWork) -> None:
     if punctuator is None:
         return
     work.observer.progress(Stage.PUNCTUATING, 0.0)
+    written_in = "en" if work.request.task == "translate" else work.language
     with work.clock.stage("punctuate"):
         work.segments = punctuate_segments(
-            work.owner_id, work.segments, punctuator, work.recognised.language, work.steps, work.observer
+            work.owner_id, work.segments, punctuator, written_in, work.steps, work.observer
         )

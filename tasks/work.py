@@ -102,11 +102,13 @@ class FileWork:
 
     @property
     def spoken(self) -> tuple[str, ...]:
-        """The language that was heard, or all that may be."""
-        if hasattr(self, "recognised") and self.recognised.language:
-            return (self.recognised.language,)
-        recogniser = self.runtime.registry.get(self.request.provider)
-        return (self.options.language,) if self.options.language else recogniser.languages(self.options.model)
+        """The language that is spoken, or all that may be."""
+        return self.runtime.registry.spoken(self.request, self.options)
+
+    @property
+    def language(self) -> str | None:
+        """The language that was heard, or asked for; None where nothing was heard and none was named."""
+        return self.recognised.language or self.options.language
 
     @property
     def recognising(self) -> Recognising:

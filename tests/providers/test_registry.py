@@ -15,10 +15,11 @@ from providers import roster as module
 from providers.base import Availability, Capabilities, Recogniser
 from providers.context import ProviderContext
 from providers.fake import Fake, Script
+from providers.fake_steps import FakeAligner, FakePunctuator
 from providers.faster_whisper import FasterWhisper
-from providers.registry import GROUP, Registry
+from providers.registry import GROUP, Extra, Registry
 from speech.errors import ModelUnavailable, PolicyRefused, ProviderUnavailable, UnknownProvider, UnsupportedOption
-from speech.options import TranscribeRequest
+from speech.options import StepOptions, TranscribeRequest
 
 
 class Cloud(Fake):
@@ -183,3 +184,44 @@ def test_importing_a_provider_imports_no_inference_library(name: str) -> None:
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_step_is_done_by_whoever_was_chosen_when_the_job_was_checked(context: ProviderContext) -> None:
+    registry = Registry(
+        context.settings,
+        context.weights,
+        context.engine,
+        extra={"fake": Fake},
+        steps=Extra(punctuators={"fake_punctuator": FakePunctuator}, aligners={"fake_aligner": FakeAligner}),
+    )
+    request = TranscribeRequest(provider="fake", language="fr", alignment=StepOptions(enabled=True))
+    options = registry.check(request)
+    assert registry.spoken(request, options) == ("fr",)
+    chosen = registry.aligner(request, registry.spoken(request, options))
+    assert chosen is not None
+    assert chosen.name == "whisper"
+    translated = TranscribeRequest(
+        provider="fake",
+        language="fr",
+        task="translate",
+        punctuation=StepOptions(enabled=True, provider="fake_punctuator"),
+    )
+    registry.check(translated)  # it knows no French, and writes English
+
+
+def test_a_named_provider_has_to_know_all_that_may_be_spoken(context: ProviderContext) -> None:
+    registry = Registry(
+        context.settings,
+        context.weights,
+        context.engine,
+        extra={"fake": Fake},
+        steps=Extra(aligners={"fake_aligner": FakeAligner}),
+    )
+    named = StepOptions(enabled=True, provider="fake_aligner")
+    with pytest.raises(UnsupportedOption, match="name the language") as caught:
+        registry.check(TranscribeRequest(provider="fake", alignment=named))
+    assert caught.value.field == "language"
+    with pytest.raises(UnsupportedOption, match="does not know the language") as caught:
+        registry.check(TranscribeRequest(provider="fake", language="fr", alignment=named))
+    assert caught.value.field == "alignment.provider"
+    registry.check(TranscribeRequest(provider="fake", language="de", alignment=named))

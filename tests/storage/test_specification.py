@@ -33,6 +33,19 @@ def test_a_job_that_asks_for_nothing_new_is_read_by_workers_of_the_first_version
 
 @pytest.mark.parametrize(
     "body",
+    [
+        {"diarization": {"enabled": True}},
+        {"alignment": {"enabled": True}},
+        {"punctuation": {"enabled": True}},
+        {"channels": "split"},
+    ],
+)
+def test_a_job_that_asks_for_a_step_is_left_to_workers_that_do_it(body: dict[str, Any]) -> None:
+    assert "guard" in dump(TranscribeRequest.model_validate({"file_ids": ["one"], **body}))
+
+
+@pytest.mark.parametrize(
+    "body",
     [{}, {"diarization": {"enabled": True, "provider": "pyannote"}}, {"alignment": {"enabled": True}}],
 )
 def test_what_is_stored_is_read_as_it_was_asked(body: dict[str, Any]) -> None:
