@@ -68,10 +68,10 @@ class PyannoteDiarizer(Diarizer, VoiceModel):
     def _diarize(self, spool: Spool, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
         if not spool.sample_count:
             return Diarization()
-        with self._pipeline(watch) as pipeline:
+        with self._pipeline(watch):  # loaded: what follows imports torch and the library
             from providers.pyannote_turns import tell_apart
 
-            return tell_apart(spool, pipeline, bounds, watch)
+        return tell_apart(spool, lambda: self._pipeline(watch), bounds, watch)
 
     @contextmanager
     def _pipeline(self, watch: StepWatch) -> Iterator[Any]:

@@ -9,6 +9,7 @@ Imported when the networks are loaded, never before: torch and pyannote.audio co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,24 +70,34 @@ class Heard:
     voices: NDArray[np.float32]
 
 
-def hear(spool: Spool, pipeline: Any, advanced: Callable[[float], None]) -> Heard:
-    """Run both networks over the recording.
+Lent = Callable[[], AbstractContextManager[Any]]
+"""Lends the pipeline for as long as a block lasts."""
+
+
+def hear(spool: Spool, lent: Lent, advanced: Callable[[float], None]) -> Heard:
+    """Run both networks over the recording, borrowed block by block: in between, others may have their memory.
 
     Raises:
         JobCancelled: when the job was cancelled between two calls.
 
     """
-    windows = Windows.of(spool, pipeline)
-    active: list[NDArray[np.uint8]] = []
-    voices: list[NDArray[np.float32]] = []
+    with lent() as pipeline:
+        windows = Windows.of(spool, pipeline)
+    heard = []
     for block in windows.blocks(BLOCK_WINDOWS):
         told = _Told(advanced, block.start / windows.count, len(block) / windows.count)
-        audio = windows.of_block(spool, block)
-        found = pipeline.get_segmentations(audio, hook=told)
-        vectors = pipeline.get_embeddings(audio, found, exclude_overlap=pipeline.embedding_exclude_overlap, hook=told)
-        active.append(found.data.astype(np.uint8))
-        voices.append(vectors.astype(np.float32))
+        with lent() as pipeline:
+            heard.append(_hear_block(windows.of_block(spool, block), pipeline, told))
+    active, voices = zip(*heard, strict=True)
     return Heard(windows, np.concatenate(active), np.concatenate(voices))
+
+
+def _hear_block(
+    audio: dict[str, Any], pipeline: Any, told: Callable[..., None]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    found = pipeline.get_segmentations(audio, hook=told)
+    vectors = pipeline.get_embeddings(audio, found, exclude_overlap=pipeline.embedding_exclude_overlap, hook=told)
+    return found.data.astype(np.uint8), vectors.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pyannote.core import Annotation
 from audio.samples import SAMPLE_RATE
 from audio.spool import Spool
 from providers.diarizer import SpeakerBounds
-from providers.pyannote_hearing import BLOCK_WINDOWS, Heard, hear
+from providers.pyannote_hearing import BLOCK_WINDOWS, Heard, Lent, hear
 from providers.role import StepWatch
 from speech.diarization import Diarization, Turn, Voice, labelled
 
@@ -28,10 +28,11 @@ _HEARD = 0.97
 """The share of the work that is done when everything was heard."""
 
 
-def tell_apart(spool: Spool, pipeline: Any, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
+def tell_apart(spool: Spool, lent: Lent, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
     """Who speaks when in the recording."""
-    heard = hear(spool, pipeline, lambda share: watch.advanced(_HEARD * share))
-    found = from_heard(heard, pipeline, bounds, spool.duration)
+    heard = hear(spool, lent, lambda share: watch.advanced(_HEARD * share))
+    with lent() as pipeline:
+        found = from_heard(heard, pipeline, bounds, spool.duration)
     watch.advanced(1.0)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -106,7 +107,7 @@ def call(diarizer: PyannoteDiarizer, tmp_path_factory: pytest.TempPathFactory) -
 
         patch.setattr(pyannote_hearing, "BLOCK_WINDOWS", 12)
         patch.setattr(pyannote_turns, "BLOCK_WINDOWS", 12)
-        heard = pyannote_hearing.hear(spool, pipeline, shares.append)
+        heard = pyannote_hearing.hear(spool, lambda: nullcontext(pipeline), shares.append)
         found = pyannote_turns.from_heard(heard, pipeline, SpeakerBounds(), spool.duration)
         whole = {"waveform": torch.from_numpy(spool.read())[None], "sample_rate": SAMPLE_RATE, "uri": "call"}
         yield Call(spool, found, shares, pipeline.apply(whole), heard, pipeline)
@@ -320,3 +321,26 @@ def published(folder: Path, call: Call) -> Path:
     config = {"pipeline": {"name": "pyannote.audio.pipelines.SpeakerDiarization", "params": options}, "params": values}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return folder
+
+
+def test_the_networks_are_borrowed_block_by_block(
+    diarizer: PyannoteDiarizer, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from providers import pyannote_hearing, pyannote_turns
+
+    users: list[int] = []
+    mine = diarizer._pipeline
+
+    @contextmanager
+    def noted(watch: StepWatch) -> Iterator[Any]:
+        users.append(sum(model.users for model in diarizer._engine.pool.stats().models))
+        with mine(watch) as pipeline:
+            yield pipeline
+
+    monkeypatch.setattr(pyannote_hearing, "BLOCK_WINDOWS", 4)
+    monkeypatch.setattr(pyannote_turns, "BLOCK_WINDOWS", 4)
+    monkeypatch.setattr(diarizer, "_pipeline", noted)
+    short = call.spool.read(6.0, 22.0)
+    diarizer.diarize(spool_of(short, Path(call.spool.path).with_name("short.pcm")), SpeakerBounds())
+    assert len(users) >= 4  # at least two blocks, and before and after them
+    assert max(users) <= min(users)  # nobody held them from one block to the next
