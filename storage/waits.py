@@ -17,7 +17,7 @@ from storage.attempts import Attempt, hold
 from storage.database import Database
 from storage.jobs import locked
 from storage.submission import UNFINISHED
-from storage.tables import jobs
+from storage.tables import jobs, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +68,13 @@ async def _add(connection: AsyncConnection, row: RowMapping, wait: Wait) -> None
         "waiting_for": wait.code,
     }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(values))
+    await _forget_deadlines(connection, row["job_id"], row["submission"])
+
+
+async def _forget_deadlines(connection: AsyncConnection, job_id: str, submission: int) -> None:
+    """The next attempt has a time of its own: what is waited for is not the time of the one that shared out its work.
+
+    That of parts which go on stays theirs.
+    """
+    ended = (parts.c.job_id == job_id) & (parts.c.submission == submission) & parts.c.ended_at.is_not(None)
+    await connection.execute(update(parts).where(ended).values(deadline_at=None))
