@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.attempts import Attempt, hold
@@ -42,6 +42,12 @@ class Waits:
             row = await locked(connection, attempt.job.job_id)
             if row is not None:
                 await _add(connection, row, wait)
+
+    async def so_far(self, job_id: str) -> dict[str, float]:
+        """The seconds that a job has waited, by what for, since a file of it was done."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(jobs.c.waits).where(jobs.c.job_id == job_id))).mappings().first()
+        return {} if row is None else waited(row)
 
     async def put_off(self, job_id: str, submission: int, wait: Wait) -> float:
         """Nobody here can begin the job; the seconds that it had waited for the same before this.
