@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.attempts import Attempt, hold
 from storage.database import Database
+from storage.events import note
 from storage.jobs import locked
 from storage.submission import UNFINISHED
 from storage.tables import jobs, parts
@@ -75,6 +76,7 @@ async def _add(connection: AsyncConnection, row: RowMapping, wait: Wait) -> None
     }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(values))
     await _forget_deadlines(connection, row["job_id"], row["submission"])
+    await note(connection, row["job_id"])
 
 
 async def _forget_deadlines(connection: AsyncConnection, job_id: str, submission: int) -> None:
