@@ -235,6 +235,7 @@ def _begun(row: RowMapping, token: str, flow_run_id: str, *, again: bool) -> dic
         "stage": str(Stage.PREPARING),
         "started_at": row["started_at"] or moment,
         "waiting_for": None,
+        "waiting_until": None,
         "error": None,
         "error_code": None,
     }

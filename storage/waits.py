@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from speech.clock import now
 from storage.attempts import Attempt, hold
 from storage.database import Database
 from storage.events import note
@@ -73,6 +75,7 @@ async def _add(connection: AsyncConnection, row: RowMapping, wait: Wait) -> None
     values: dict[str, Any] = {
         "waits": before | {wait.kind: before.get(wait.kind, 0.0) + wait.seconds},
         "waiting_for": wait.code,
+        "waiting_until": now() + timedelta(seconds=wait.seconds),
     }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(values))
     await _forget_deadlines(connection, row["job_id"], row["submission"])
