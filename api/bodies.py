@@ -54,12 +54,12 @@ async def chunks_of(request: Request, stall_seconds: float = STALL_SECONDS) -> A
             yield chunk
 
 
-async def read_json(request: Request) -> Any:
-    """The JSON value in the body.
+async def read_json(request: Request, most: int = JSON_BYTES) -> Any:
+    """The JSON value in the body, of ``most`` bytes.
 
     Raises:
         UnsupportedMediaType: the body does not say that it is JSON.
-        BodyTooLarge: more than ``JSON_BYTES``.
+        BodyTooLarge: more than that.
         MalformedBody: not UTF-8, not JSON, NaN, Infinity or a number beyond floats in it, a key twice in one object, or
             nested too deeply.
 
@@ -67,7 +67,7 @@ async def read_json(request: Request) -> Any:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType("Send the body as `Content-Type: application/json`.")
-    body = await _read(request)
+    body = await _read(request, most)
     return parse_json(body) if len(body) <= _PARSED_AT_ONCE else await to_thread.run_sync(parse_json, body)
 
 
@@ -87,17 +87,17 @@ def parse_json(body: bytes) -> Any:
     return value
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "")
     body = bytearray()
-    if not (declared.isdecimal() and int(declared) > JSON_BYTES):
+    if not (declared.isdecimal() and int(declared) > most):
         async for chunk in chunks_of(request):
             body += chunk
-            if len(body) > JSON_BYTES:
+            if len(body) > most:
                 break
         else:
             return bytes(body)
-    raise BodyTooLarge(f"The body may have {JSON_BYTES} bytes at most.")
+    raise BodyTooLarge(f"The body may have {most} bytes at most.")
 
 
 def _check_inside(value: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from pipeline.runtime import Runtime
 from speech.clock import now
@@ -13,11 +14,14 @@ from speech.jobs import FileStatus, JobFile, JobStatus
 from storage.attempts import Attempt, Outcome
 from storage.errors import LimitReached, SpecificationUnreadable
 from storage.waits import Wait
-from tasks.patience import VERSION, MustWait
+from tasks.patience import VERSION, FileMustWait, MustWait
 from tasks.work import FileWork
 
 LOOK_AGAIN_SECONDS = 2.0
 """After how long a run looks again that others were quicker than: workers do not take more than fit."""
+MOST_HELD_UP = 3
+"""After so many files that have to wait the rest is not tried: then it is hardly them. An attempt later it is the turn
+of others to be first."""
 FOR_NEWER_SECONDS = 60.0
 """For how long a run is left alone that a worker does not understand: the next to take it may be a newer one."""
 
@@ -50,15 +54,36 @@ def _leave_to_newer(runtime: Runtime, job_id: str, submission: int, reason: Spec
         raise MustWait(wait.seconds, "It waits for a worker of a newer version.", begun=False) from None
 
 
+def go_through(runtime: Runtime, attempt: Attempt, transcribe: Callable[[FileWork], None]) -> None:
+    """Transcribe the files that are not finished. One that has to wait does not hold up the others.
+
+    Raises:
+        MustWait: when one has to wait, and the others have had their turn.
+
+    """
+    held_up: list[Wait] = []
+    for work in unfinished(runtime, attempt):
+        try:
+            transcribe(work)
+        except FileMustWait as reason:
+            held_up.append(reason.wait)
+        if len(held_up) == MOST_HELD_UP:
+            break
+    if held_up:
+        runtime.wait(runtime.store.waits.begin(attempt, held_up[0]))
+        raise MustWait(held_up[0].seconds, f"It waits ({held_up[0].code}).", begun=False)
+
+
 def unfinished(runtime: Runtime, attempt: Attempt) -> Iterator[FileWork]:
-    """The files that no earlier attempt finished, in the order of the request; one at a time is in memory.
+    """The files that no earlier attempt finished, in the order of the request, and those first whose turn it is; one
+    at a time is in memory.
 
     The attempt's time runs from here; files that it does not reach fail.
     """
     until = time.monotonic() + min(attempt.job.request.timeout or math.inf, _left_by_parts(runtime, attempt))
-    for file in attempt.job.files:
-        if file.status is FileStatus.COMPLETED:
-            continue
+    files = deque(file for file in attempt.job.files if file.status is not FileStatus.COMPLETED)
+    files.rotate(MOST_HELD_UP * (1 - attempt.number))
+    for file in files:
         work = FileWork(runtime, attempt, file, until)
         if not work.out_of_time():
             yield work

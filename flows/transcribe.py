@@ -9,7 +9,7 @@ from prefect import State, flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from flows.attempt import begin, conclude, give_up, unfinished
+from flows.attempt import begin, conclude, give_up, go_through
 from orchestration.handover import asked_to_leave, let_go, postpone
 from pipeline.runtime import Runtime
 from speech.errors import AttemptSuperseded, JobCancelled
@@ -63,8 +63,7 @@ def run(job_id: str, submission: int) -> State[Any]:
 def see_through(runtime: Runtime, attempt: Attempt) -> State[Any]:
     """Go through the files, and say how the attempt ended."""
     try:
-        for work in unfinished(runtime, attempt):
-            transcribe_file(work)
+        go_through(runtime, attempt, transcribe_file)
     except JobCancelled:
         if asked_to_leave():
             let_go("The worker is leaving; the run goes back to the queue.")

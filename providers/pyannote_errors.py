@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speech.errors import ModelUnavailable, ProviderUnavailable, SpeechError
+from speech.errors import DeviceUnavailable, ModelUnavailable, ProviderUnavailable, SpeechError
 
 NAME = "pyannote"
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+_DEVICE = ("CUDA", "CUBLAS", "cuDNN", "CUDNN", "NVIDIA driver", "libcu")
+"""What a device says that is lost or broken: torch raises RuntimeError for it, and kinds of it."""
 _BROKEN = (
     OSError,
     EOFError,
@@ -45,10 +47,18 @@ def translated(loading: Path | None = None) -> Iterator[None]:
 def _known(error: Exception, loading: Path | None) -> SpeechError | None:
     if isinstance(error, SpeechError):
         return None
-    if isinstance(error, MemoryError) or any(part in str(error) for part in _OUT_OF_MEMORY):
+    if isinstance(error, MemoryError) or _has(error, _OUT_OF_MEMORY):
         return ProviderUnavailable("The device has not enough memory to tell speakers apart: run fewer jobs.", NAME)
     if isinstance(error, ImportError):
         return ProviderUnavailable(f"A package that pyannote.audio needs cannot be imported: {error.name}.", NAME)
+    if isinstance(error, OSError | RuntimeError) and _has(error, _DEVICE):
+        return DeviceUnavailable(
+            "The CUDA device or its libraries cannot be used now: see `woa doctor`, or set WOA_DEVICE=cpu.", NAME
+        )
     if loading is not None and isinstance(error, _BROKEN):
         return ModelUnavailable(f"The model in {loading} is incomplete or broken: remove it and pull it anew.")
     return None
+
+
+def _has(error: Exception, parts: tuple[str, ...]) -> bool:
+    return any(part in str(error) for part in parts)

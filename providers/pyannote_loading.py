@@ -66,7 +66,7 @@ def load(weights: VoiceWeights, device: Device) -> Networks:
 
     Raises:
         ModelUnavailable: when files are missing, broken or of a kind that is not known.
-        ProviderUnavailable: when a package is missing or the device has no memory.
+        ProviderUnavailable: when a package is missing, or the device has no memory or is lost.
 
     """
     with translated(loading=weights.folder):

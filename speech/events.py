@@ -55,15 +55,17 @@ def said_of(job: Job) -> dict[str, Any]:
         "stage": job.stage,
         "progress": job.progress,
         "files": [_said_of_file(file) for file in job.files],
+        "waiting_for": job.waiting_for,
         "error": job.error,
         "error_code": job.error_code,
     }
 
 
 def gist_of(job: Job) -> str:
-    """A word that changes whenever there is something new to tell of the job: each whole percent, each stage."""
-    files = ",".join(f"{file.status}/{file.stage}" for file in job.files)
-    digest = hashlib.blake2b(files.encode(), digest_size=16).hexdigest()
+    """A word that changes whenever there is something new to tell of the job: each whole percent, each stage, each
+    wait."""
+    further = ",".join(f"{file.status}/{file.stage}" for file in job.files) + (job.waiting_for or "")
+    digest = hashlib.blake2b(further.encode(), digest_size=16).hexdigest()
     return f"{job.status}:{job.attempt}:{job.stage}:{int(job.progress)}:{digest}"
 
 

@@ -150,3 +150,4 @@ class Job:
     error_code: str | None = None
     waiting_for: str | None = None
     """The code of what keeps it waiting though it is no fault of the job."""
+    waiting_until: datetime | None = None

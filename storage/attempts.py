@@ -6,8 +6,8 @@ A worker that was believed dead and is not finds its token worthless: whatever i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, case, func, select, union, update
@@ -36,13 +36,11 @@ from storage.transcripts import TranscriptRow, replace_transcript
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a job, by one worker. ``number`` counts from 1; ``waited`` are the seconds that the job has waited
-    before, by what for (storage/waits.py)."""
+    """One try at a job, by one worker. ``number`` counts from 1."""
 
     job: Job
     token: str
     number: int
-    waited: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class Attempts:
             await restart_files(connection, job_id)
             await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))
             job = await note(connection, job_id)
-        return Attempt(job=job, token=token, number=job.attempt, waited={} if again else dict(row["waits"] or {}))
+        return Attempt(job=job, token=token, number=job.attempt)
 
     async def progress(self, attempt: Attempt, file_id: str, stage: Stage, progress: float) -> None:
         """A file is at ``stage``, ``progress`` 0..100 of it done; what was said before is never taken back."""
@@ -237,6 +235,7 @@ def _begun(row: RowMapping, token: str, flow_run_id: str, *, again: bool) -> dic
         "stage": str(Stage.PREPARING),
         "started_at": row["started_at"] or moment,
         "waiting_for": None,
+        "waiting_until": None,
         "error": None,
         "error_code": None,
     }

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, or_, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from speech.clock import now
 from speech.jobs import FileStatus, JobStatus
 from speech.limits import AtWork, Limits
 from speech.options import Priority
 from storage.database import Database
 from storage.demand import MODEL, PROVIDER
 from storage.errors import LimitReached
+from storage.lifetimes import waiting_in_line
 from storage.submission import RANKS
 from storage.tables import files, job_files, jobs
 
@@ -124,8 +124,7 @@ def _begun() -> ColumnElement[bool]:
 
 
 def _waits() -> ColumnElement[bool]:
-    due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
-    return (jobs.c.status == str(JobStatus.QUEUED)) & jobs.c.flow_run_id.is_not(None) & due
+    return waiting_in_line() & jobs.c.flow_run_id.is_not(None)
 
 
 def _seconds() -> ScalarSelect[float | None]:

@@ -258,7 +258,8 @@ async def _read(connection: AsyncConnection, owner_id: str, job_id: str) -> Job:
 
 
 async def _place(connection: AsyncConnection, job: Job) -> int | None:
-    if job.status is not JobStatus.QUEUED or waits_until(job.not_before, now()) is not None:
+    moment = now()
+    if job.status is not JobStatus.QUEUED or any(waits_until(at, moment) for at in (job.not_before, job.waiting_until)):
         return None
     rank = RANKS[job.priority]
     earlier = or_(

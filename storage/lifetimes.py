@@ -48,5 +48,6 @@ def shown_as(status: JobStatus) -> ColumnElement[bool]:
 
 def waiting_in_line() -> ColumnElement[bool]:
     """The queued jobs whose time has come: those that wait for a moment stand in nobody's way."""
-    due = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now())
-    return and_(jobs.c.status == str(JobStatus.QUEUED), due)
+    moment = now()
+    due = [or_(column.is_(None), column <= moment) for column in (jobs.c.not_before, jobs.c.waiting_until)]
+    return and_(jobs.c.status == str(JobStatus.QUEUED), *due)

@@ -100,6 +100,7 @@ def _to_ended(row: RowMapping, seen: Projection) -> dict[str, Any]:
         "completed_at": completed_at,
         "expires_at": expires_at(row, completed_at),
         "waiting_for": None,
+        "waiting_until": None,
         "error": seen.error or row["error"],
         "error_code": seen.error_code or row["error_code"],
     }
@@ -163,6 +164,7 @@ def reopened(row: RowMapping) -> dict[str, Any]:
         "suspect": 0,
         "waits": None,
         "waiting_for": None,
+        "waiting_until": None,
     }
 
 

@@ -64,6 +64,7 @@ def job(row: AnyRow, files: Iterable[AnyRow]) -> Job:
         error=row["error"] or (unreadable.message if unreadable else None),
         error_code=row["error_code"] or (unreadable.code if unreadable else None),
         waiting_for=None if JobStatus(row["status"]).finished else row["waiting_for"],
+        waiting_until=row["waiting_until"],
     )
 
 

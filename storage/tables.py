@@ -104,6 +104,7 @@ jobs = Table(
     Column("suspect", Integer, nullable=False, server_default=text("0")),
     Column("waits", JSON(none_as_null=True)),
     Column("waiting_for", String(64)),
+    Column("waiting_until", UtcDateTime),
     Column("flow_run_id", ID),
     Column("priority", String(16), nullable=False),
     Column("priority_rank", Integer, nullable=False),

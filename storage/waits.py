@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from speech.clock import now
 from storage.attempts import Attempt, hold
 from storage.database import Database
+from storage.events import note
 from storage.jobs import locked
 from storage.submission import UNFINISHED
-from storage.tables import jobs
+from storage.tables import jobs, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,12 @@ class Waits:
             if row is not None:
                 await _add(connection, row, wait)
 
+    async def so_far(self, job_id: str) -> dict[str, float]:
+        """The seconds that a job has waited, by what for, since a file of it was done."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(jobs.c.waits).where(jobs.c.job_id == job_id))).mappings().first()
+        return {} if row is None else waited(row)
+
     async def put_off(self, job_id: str, submission: int, wait: Wait) -> float:
         """Nobody here can begin the job; the seconds that it had waited for the same before this.
 
@@ -66,5 +75,17 @@ async def _add(connection: AsyncConnection, row: RowMapping, wait: Wait) -> None
     values: dict[str, Any] = {
         "waits": before | {wait.kind: before.get(wait.kind, 0.0) + wait.seconds},
         "waiting_for": wait.code,
+        "waiting_until": now() + timedelta(seconds=wait.seconds),
     }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(values))
+    await _forget_deadlines(connection, row["job_id"], row["submission"])
+    await note(connection, row["job_id"])
+
+
+async def _forget_deadlines(connection: AsyncConnection, job_id: str, submission: int) -> None:
+    """The next attempt has a time of its own: what is waited for is not the time of the one that shared out its work.
+
+    That of parts which go on stays theirs.
+    """
+    ended = (parts.c.job_id == job_id) & (parts.c.submission == submission) & parts.c.ended_at.is_not(None)
+    await connection.execute(update(parts).where(ended).values(deadline_at=None))

@@ -38,6 +38,20 @@ class MustWait(Exception):
         self.begun = begun
 
 
+class FileMustWait(Exception):
+    """A file has to wait for what may be its own trouble alone: the others of its job need not."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
+def is_of_all_files(error: SpeechError, blame: Blame) -> bool:
+    """Whether an error that is waited for would meet the other files of the job too: they have the same provider, the
+    same models and the same device. A blob or a disk may keep back one of them only."""
+    return blame is not Blame.SERVER or isinstance(error, ProviderError)
+
+
 def wait_for(error: SpeechError, blame: Blame, waited: Mapping[str, float], settings: Settings) -> Wait | None:
     """How a job waits that met an error which is laid to ``blame``; None when it fails of it.
 

@@ -39,7 +39,7 @@ from storage.attempts import Attempt
 from storage.submission import RANKS
 from tasks.blame import blame_of
 from tasks.observer import OVER, JobObserver
-from tasks.patience import LONGEST_WAIT_HERE, PROVIDER, MustWait, asked_to_wait, wait_for
+from tasks.patience import LONGEST_WAIT_HERE, PROVIDER, FileMustWait, MustWait, asked_to_wait, is_of_all_files, wait_for
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ class FileWork:
         with about(file_id=self.file.file_id):
             try:
                 yield
-            except (JobCancelled, AttemptSuperseded, MustWait):
+            except (JobCancelled, AttemptSuperseded, MustWait, FileMustWait):
                 raise
             except StepFailed:
                 self._wait_or_fail(self.failure)
@@ -194,15 +194,19 @@ class FileWork:
 
         Raises:
             MustWait: then.
+            FileMustWait: then, when the other files of the job may go better now.
 
         """
         blame = self.tell_of_trouble(error)
-        wait = wait_for(error, blame, self.attempt.waited, self.runtime.settings)
+        waited = self.runtime.wait(self.runtime.store.waits.so_far(self.attempt.job.job_id))
+        wait = wait_for(error, blame, waited, self.runtime.settings)
         if wait is None:
             self._fail(error)
             return
-        self.runtime.wait(self.runtime.store.waits.begin(self.attempt, wait))
         log.warning("the job waits", code=wait.code, reason=error.message, seconds=round(wait.seconds))
+        if not is_of_all_files(error, blame):
+            raise FileMustWait(wait)
+        self.runtime.wait(self.runtime.store.waits.begin(self.attempt, wait))
         asked = wait.kind == PROVIDER
         raise MustWait(wait.seconds, _ASKED if asked else f"It waits ({wait.code}).", begun=asked)
 

@@ -57,7 +57,7 @@ class ThreadPlaces:
         """Free a run's place."""
         self._reserved.discard(run_id)
 
-    def renew(self, run_id: UUID) -> None:
+    def renew(self, run_id: UUID, *, at_once: bool) -> None:
         """Threads have no device."""
 
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:

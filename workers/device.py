@@ -55,6 +55,8 @@ class DeviceProcess:
     socket: str | None = None
     """Where it listens for live servers, if it does."""
     pulse: Pulse = field(default_factory=Pulse)
+    failed: set[UUID] = field(default_factory=set)
+    """The runs that met its device failing."""
     _runs: dict[UUID, asyncio.Future[Ended]] = field(default_factory=dict)
     _heard_at: float = field(default_factory=time.monotonic)
     _forced: str | None = None

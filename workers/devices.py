@@ -172,12 +172,14 @@ class DevicePlaces:
             if device.process is not None and device.process.alive:
                 device.process.leave()
 
-    def renew(self, run_id: UUID) -> None:
+    def renew(self, run_id: UUID, *, at_once: bool) -> None:
         """Kill the process of the device on which the run has its place; a new one comes. What CUDA has broken in a
-        process stays broken there."""
+        process stays broken there: so a run that meets it there again, after a while, is reason enough by itself."""
         for device in self.devices:
             if run_id in device.reserved and device.process is not None:
-                device.process.kill("its device failed")
+                if at_once or run_id in device.process.failed:
+                    device.process.kill("its device failed")
+                device.process.failed.add(run_id)
 
     def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:
         """Kill the process that has this run, and with it the other runs of that process: they run again."""

@@ -282,8 +282,9 @@ class Dispatcher:
                 await asyncio.wait({signed}, timeout=SIGNED_WITHIN_SECONDS)
             finally:
                 await end(signed)
-            if self.condition.saw(run, ended) and ended.trouble == DeviceUnavailable.code:
-                places.renew(run.id)
+            begins_to_rest = self.condition.saw(run, ended)
+            if ended.trouble == DeviceUnavailable.code:
+                places.renew(run.id, at_once=begins_to_rest)
             if ended.lost is not None and self.affinity is not None:
                 self.affinity.lost()
             await Conclusion(self.client, self.store, self.worker_id, self.leaving).conclude(run, ended)

@@ -55,5 +55,6 @@ class Places(Protocol):
     async def run(self, run: FlowRun, entrypoint: str) -> Ended:
         """Run a run that has a place."""
 
-    def renew(self, run_id: UUID) -> None:
-        """The device on which the run had its place fails: start its process anew, if it has one that outlives runs."""
+    def renew(self, run_id: UUID, *, at_once: bool) -> None:
+        """The run met its device failing: start the device's process anew, if it has one that outlives runs; at once,
+        or when the same run met that there before."""

@@ -81,7 +81,7 @@ class SuspectPlace:
         if self._process is not None and self._process.alive:
             self._process.leave()
 
-    def renew(self, run_id: UUID) -> None:
+    def renew(self, run_id: UUID, *, at_once: bool) -> None:
         """Each run has a new process as it is."""
 
     def kill_of(self, run_id: UUID, cause: str, *, overdue: bool = False) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,13 +12,18 @@ from starlette.responses import Response
 
 from api.acceptance import accept_request
 from api.answers import Answer, refusals
-from api.bodies import read_json
+from api.bodies import JSON_BYTES, read_json
 from api.deps import App, Caller
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
 from api.refusals import FieldError, InvalidRequest
 from api.schemas import AcceptedView
 
 router = APIRouter(tags=["jobs"])
+
+LONGEST_TEXT = 500_000
+"""Characters; as those of ``script``."""
+ALIGN_BYTES = JSON_BYTES + 12 * LONGEST_TEXT
+"""Largest body: a character may be written as two ``\\uXXXX``."""
 
 _BODY = {
     "requestBody": {
@@ -33,7 +40,7 @@ _BODY = {
                                 "text": {
                                     "type": "string",
                                     "minLength": 1,
-                                    "maxLength": 500_000,
+                                    "maxLength": LONGEST_TEXT,
                                     "description": "What is spoken, word for word, in the order in which it is spoken.",
                                 }
                             },
@@ -76,10 +83,13 @@ async def align(request: Request, parts: App, caller: Caller, idempotency_key: I
     spoken fails the job with `text_mismatch`.
     """
     key = checked_key(idempotency_key)
-    body = await read_json(request)
+    body = await read_json(request, ALIGN_BYTES)
 
     async def accept(job_id: str) -> Answer:
-        return await accept_request(as_transcription(body), parts, caller.owner_id, job_id)
+        try:
+            return await accept_request(as_transcription(body), parts, caller.owner_id, job_id)
+        except InvalidRequest as refusal:
+            raise as_asked(refusal, body) from None
 
     answer = await once(parts.store, caller.owner_id, "align", key, digest_of(body) if key else "", accept)
     return answer.response({"Location": json.loads(answer.body)["links"]["self"]})
@@ -104,3 +114,15 @@ def as_transcription(body: Any) -> Any:
     alignment = {"enabled": True} | asked if isinstance(asked, dict) else asked
     rest = {name: value for name, value in body.items() if name != "text"}
     return rest | {"script": body["text"], "alignment": alignment}
+
+
+def as_asked(refusal: InvalidRequest, body: Any) -> InvalidRequest:
+    """A refusal in the words of this route: what is ``script`` to a transcription is ``text`` here."""
+    if isinstance(body, dict) and "script" in body:
+        return refusal  # it is meant as it was sent
+    errors = [replace(each, field=_as_text(each.field), message=_as_text(each.message)) for each in refusal.errors]
+    return InvalidRequest(_as_text(refusal.message), errors, refusal.retry_after)
+
+
+def _as_text(words: str) -> str:
+    return re.sub(r"\bscript\b", "text", words)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from api.routes.align import as_transcription
+from api.routes.align import ALIGN_BYTES, as_transcription
 from tests.api.conftest import Desk
 
 TEXT = "And so, my fellow Americans: ask not what your country can do for you."
@@ -31,20 +32,33 @@ async def test_a_text_becomes_the_script_of_a_job(desk: Desk, speech: bytes) -> 
     [
         ({}, "text"),
         ({"text": 3}, "text"),
-        ({"text": ""}, "script"),
+        ({"text": ""}, "text"),
         ({"text": "?!"}, ""),
+        ({"text": "a" * 500_001}, "text"),
         ({"text": TEXT, "script": TEXT}, "script"),
         ({"text": TEXT, "task": "translate"}, ""),
         ({"text": TEXT, "alignment": {"enabled": False}}, ""),
         ({"text": TEXT, "alignment": {"provider": "nobody"}}, "alignment.provider"),
-        ({"text": TEXT, "urls": ["https://a.example/x.mp3", "https://a.example/y.mp3"]}, "script"),
+        ({"text": TEXT, "urls": ["https://a.example/x.mp3", "https://a.example/y.mp3"]}, "text"),
     ],
 )
 async def test_what_cannot_be_aligned_is_refused(desk: Desk, body: dict[str, Any], field: str) -> None:
     status, problem = await asked(desk, **{"urls": ["https://a.example/x.mp3"], **body})
     assert status == 422, problem
     assert problem["errors"][0]["field"] == field, problem
+    assert ("script" in json.dumps(problem)) == ("script" in body)
     assert (await desk.store.jobs.list("default"))[0] == []
+
+
+@pytest.mark.parametrize("character", ["\u3042", "\u0436", "\U0001d11e"])
+async def test_the_longest_text_of_any_script_may_be_sent_however_it_is_written(desk: Desk, character: str) -> None:
+    body = json.dumps({"model": "tiny.en", "urls": ["https://a.example/x.mp3"], "text": character * 499_999 + "a"})
+    answer = await desk.client.post("/api/v1/align", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 202, answer.text
+    answer = await desk.client.post(
+        "/api/v1/align", content=body.ljust(ALIGN_BYTES + 1), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 413
 
 
 def test_the_body_stays_as_it_was_given() -> None:

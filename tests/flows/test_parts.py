@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,28 @@ def test_waiting_for_parts_counts_as_the_jobs_time(bench: Bench, long: Path) -> 
     deadline = bench.runtime.wait(bench.runtime.store.parts.deadline(job.job_id, 1))
     assert deadline is not None
     assert 3500 < (deadline - now()).total_seconds() < 3600
+
+
+def test_waiting_for_the_server_after_the_parts_does_not(
+    bench: Bench, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(long), timeout=3600)
+    assert bench.run(job) is None
+    for part in (0, 1):
+        run_part(bench, job, part)
+
+    def full(*given: Any, **named: Any) -> str:
+        raise OSError(errno.ENOSPC, "Full")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("pipeline.spools.tempfile.mkdtemp", full)
+        assert bench.run(job) is None
+    assert bench.job(job).waiting_for == "storage_full"
+    later = now() + timedelta(hours=2)
+    monkeypatch.setattr("flows.attempt.now", lambda: later)
+    state = bench.run(job)
+    assert state is not None
+    assert state.is_completed(), bench.job(job).error
 
 
 def test_which_devices_are_idle() -> None:

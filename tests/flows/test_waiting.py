@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from speech.errors import (
 from speech.jobs import FileStatus, Job, JobStatus
 from storage.blobs import Blobs, BlobsUnusable
 from storage.tables import jobs
+from tasks.work import FileWork
 from tests.flows.conftest import Bench, Scripted, failing, tries
 
 pytestmark = pytest.mark.prefect
@@ -151,6 +155,76 @@ def test_nobody_waits_for_ever(bench: Bench, jfk: Path, setting: str, error: Spe
     assert (state.is_failed(), state.message) == (True, error.code)
     assert (bench.job(job).error, bench.job(job).waiting_for) == (error.message, None)
     assert bench.job(job).status is JobStatus.PROCESSING  # control says that it failed, when it sees the run's end
+
+
+def all_wait(bench: Bench, job: Job) -> list[FileStatus]:
+    """Run a job of several files, which lets go of its run; how the files are then."""
+    assert bench.run(job) is None
+    found = bench.job(job)
+    assert (found.error, found.status.finished) == (None, False)
+    return [file.status for file in found.files]
+
+
+def full(monkeypatch: pytest.MonkeyPatch, sick: Callable[[int], bool]) -> list[int]:
+    """Let the disk of the spool be full for some of the files that ask for a folder; as many as have asked."""
+    mkdtemp, asked = tempfile.mkdtemp, list[int]()
+
+    def perhaps(*given: Any, **named: Any) -> str:
+        asked.append(len(asked))
+        if sick(asked[-1]):
+            raise OSError(errno.ENOSPC, "Full")
+        return mkdtemp(*given, **named)
+
+    monkeypatch.setattr("pipeline.spools.tempfile.mkdtemp", perhaps)
+    return asked
+
+
+def test_a_file_that_waits_holds_up_no_others(bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk, jfk, jfk))
+    with monkeypatch.context() as meanwhile:
+        full(meanwhile, lambda asked: asked == 1)
+        found = all_wait(bench, job)
+    assert found[0] is found[2] is FileStatus.COMPLETED
+    assert found[1] is not FileStatus.FAILED
+    assert (bench.job(job).waiting_for, bench.parting.trouble) == ("storage_full", "storage_full")
+    assert 5 < (bench.parting.wait_seconds or 0) < 15
+    assert completes(bench, job)
+
+
+def test_patience_begins_anew_with_each_file_that_is_done(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(bench, outage_wait_seconds=5.0)
+    job = bench.submitted(file_ids=bench.stored(jfk, jfk))
+    with monkeypatch.context() as meanwhile:
+        asked = full(meanwhile, lambda asked: asked != 2)
+        assert FileStatus.FAILED not in all_wait(bench, job)
+        assert len(asked) == 2
+        found = all_wait(bench, job)
+        assert FileStatus.COMPLETED in found
+        assert FileStatus.FAILED not in found
+    assert completes(bench, job)
+
+
+def test_a_server_that_is_sick_is_not_asked_for_each_of_many_files(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(*[jfk] * 5))
+    tried: list[str] = []
+
+    @contextmanager
+    def noted(self: FileWork) -> Iterator[None]:
+        tried.append(self.file.file_id)
+        with opened(self):
+            yield
+
+    opened = FileWork.opened
+    with monkeypatch.context() as meanwhile:
+        full(meanwhile, lambda asked: True)
+        meanwhile.setattr(FileWork, "opened", noted)
+        all_wait(bench, job)
+        all_wait(bench, job)
+    assert [file_id[:6] for file_id in tried] == ["file-0", "file-1", "file-2", "file-3", "file-4", "file-0"]
 
 
 def test_waits_grow_and_those_of_one_kind_do_not_shorten_anothers(bench: Bench, jfk: Path) -> None:

@@ -19,6 +19,7 @@ from storage.errors import Missing
 from storage.projection import Projection
 from storage.store import Store
 from storage.tables import job_events, jobs
+from storage.waits import Wait
 from tests.storage.conftest import OWNER, Desk
 
 WORDS = (Segment(0.5, 1.5, "planted phrase", (Word(0.5, 1.5, "planted", space_before=False),), language="en"),)
@@ -74,6 +75,15 @@ async def test_a_job_from_its_beginning_to_its_end(store: Store, desk: Desk) -> 
     head = await store.events.head(OWNER, job.job_id)
     assert (head.number, head.ended) == (5, True)
     assert await store.events.heads([job.job_id, "nobody"]) == {job.job_id: 5}
+
+
+async def test_what_a_job_waits_for_is_told(store: Store, desk: Desk) -> None:
+    job, attempt = await desk.running()
+    await store.waits.begin(attempt, Wait("server", 10.0, "storage_full"))
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, observed_at=now()))
+    await store.attempts.begin(job.job_id, 1, f"run-{job.job_id}")
+    said = [(data["status"], data["waiting_for"]) for _, data in await told(store, job)]
+    assert said[-3:] == [("processing", "storage_full"), ("queued", "storage_full"), ("processing", None)]
 
 
 async def test_what_changes_nothing_to_tell_is_not_told(store: Store, desk: Desk) -> None:

@@ -10,8 +10,10 @@ from speech.clock import now
 from speech.errors import AttemptSuperseded
 from speech.jobs import JobStatus
 from speech.options import TranscribeRequest
+from storage.due import DueJobs
 from storage.projection import Projection
 from storage.store import Store
+from storage.waits import Wait
 from tests.storage.conftest import OWNER, Desk
 
 
@@ -22,6 +24,26 @@ async def test_a_job_that_waits_for_its_time_stands_in_nobodys_way(store: Store,
     assert await store.jobs.queue_position(job) == 1
     assert await store.jobs.queue_positions([later, job]) == {job.job_id: 1}
     assert (await store.jobs.request_cancel(OWNER, later.job_id)).status is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize("seconds", [3600.0, -1.0])
+async def test_a_job_that_waits_for_the_server_stands_in_nobodys_way_until_then(
+    store: Store, desk: Desk, seconds: float
+) -> None:
+    first, attempt = await desk.running()
+    await store.waits.begin(attempt, Wait("server", seconds, "storage_full"))
+    await store.jobs.project(first.job_id, 1, Projection(JobStatus.QUEUED, observed_at=now()))
+    second = await desk.job()
+    await store.jobs.submitted(second.job_id, 1, "run")
+    waits = seconds > 0
+    found = await desk.fresh(first)
+    assert found.status is JobStatus.QUEUED
+    assert await store.jobs.queue_position(found) == (None if waits else 1)
+    assert await store.jobs.queue_position(second) == (1 if waits else 2)
+    due = DueJobs(store.database)
+    runs = ["run"] if waits else [f"run-{first.job_id}"]
+    assert await due.first_of_each(1, 9, by_model=False) == runs
+    assert await due.first_light(60.0, 1) == runs
 
 
 async def test_a_moment_that_has_passed_means_now(desk: Desk) -> None:
