@@ -101,6 +101,8 @@ class Takes:
         """Take it up, for the run of that id; None when it is settled or gone, or was taken up too often in vain."""
         chosen = _waits() & (speaker_takes.c.take_id == take_id)
         async with self._database.writing() as connection:
+            # The speaker before the take, as whoever deletes either has them: else the two wait for each other.
+            await _hold_speaker(connection, chosen)
             row = (await connection.execute(select(speaker_takes).where(chosen).with_for_update())).mappings().first()
             if row is None:
                 return None
@@ -174,12 +176,18 @@ def _failed(code: str, sentence: str) -> dict[str, Any]:
     return {"status": str(TakeStatus.FAILED), "error": sentence, "error_code": code}
 
 
+async def _hold_speaker(connection: AsyncConnection, take: ColumnElement[bool]) -> None:
+    whose = select(speaker_takes.c.speaker_id).where(take).scalar_subquery()
+    await connection.execute(select(speakers.c.speaker_id).where(speakers.c.speaker_id == whose).with_for_update())
+
+
 async def _settle(connection: AsyncConnection, claimed: ClaimedTake, values: dict[str, Any]) -> bool:
     mine = _waits() & (speaker_takes.c.take_id == claimed.take_id)
     moment = now()
-    done = await connection.execute(update(speaker_takes).where(mine).values(values | {"settled_at": moment}))
+    # In this order, as in `claim`.
     changed = update(speakers).where(speakers.c.speaker_id == claimed.speaker_id).values(updated_at=moment)
     await connection.execute(changed)
+    done = await connection.execute(update(speaker_takes).where(mine).values(values | {"settled_at": moment}))
     return done.rowcount == 1
 
 
