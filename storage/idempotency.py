@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -115,7 +114,7 @@ class Idempotency:
             await connection.execute(delete(idempotency).where(unanswered))
 
 
-def _chosen(owner_id: str, route: str, key: str) -> Any:
+def _chosen(owner_id: str, route: str, key: str) -> ColumnElement[bool]:
     return (
         (idempotency.c.owner_id == owner_id) & (idempotency.c.route == route) & (idempotency.c.idempotency_key == key)
     )
