@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.identification import check_identification
 from engine.engine import Engine
@@ -16,6 +17,7 @@ from providers.registry import Extra, Registry
 from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.settings import Settings
+from storage.blobs import BlobsUnusable
 from storage.idempotency import Fresh, Gone
 from tests.api.conftest import Desk, opened
 from weights.store import WeightStore
@@ -79,6 +81,19 @@ async def test_one_is_enrolled_shown_renamed_and_deleted(booth: Desk, speech: by
     assert (await booth.client.delete(where)).status_code == 204
     for answer in (await booth.client.get(where), await booth.client.delete(where)):
         assert (answer.status_code, answer.json()["code"]) == (404, "speaker_not_found")
+
+
+async def test_deleted_is_deleted_though_the_bucket_is_away(
+    booth: Desk, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise BlobsUnusable("The bucket does not answer.")
+
+    where = f"{SPEAKERS}/{(await enrol(booth, speech))['speaker_id']}"
+    monkeypatch.setattr(booth.store, "collect", away)
+    with capture_logs() as logs:
+        assert (await booth.client.delete(where)).status_code == 204
+    assert [(line["event"], line["takes"]) for line in logs if "speaker" in line["event"]] == [("speaker deleted", 1)]
 
 
 async def test_names_and_numbers_have_limits(booth: Desk, speech: bytes) -> None:
