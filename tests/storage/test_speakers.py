@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -132,7 +134,7 @@ async def test_who_listens_and_who_deletes_do_not_wait_for_each_other(store: Sto
     assert claimed is not None
     async with store.database.writing() as connection:
         await connection.execute(update(speaker_takes).values(tries=MOST_TRIES))
-    steps = {
+    steps: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
         "claim": partial(store.takes.claim, take_id, "run-2"),
         "ready": partial(store.takes.ready, claimed, 5.0, VECTOR, MODEL),
         "failed": partial(store.takes.failed, claimed, InvalidAudio("There is too little speech in it.")),
