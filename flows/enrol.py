@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from prefect import State, flow
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from orchestration.handover import let_go
 from speech.errors import JobCancelled
@@ -37,13 +37,17 @@ def run(take_id: str) -> State[Any]:
     runtime = current()
     claimed = runtime.wait(runtime.store.takes.claim(take_id, str(flow_run.id)))
     if claimed is None:
-        return Completed(message="It was listened to, or is gone.")
+        # Not completed: that would say of the worker that it can listen.
+        return Cancelled(message="It was listened to, or is gone.")
     work = TakeWork(runtime, claimed)
     try:
         listen_to(work)
     except StepFailed as failure:
         give_up(work)
         return Failed(message=str(failure))
+    except JobCancelled:
+        leave(work)
+        raise
     kept = settle(work)
     log.info("take enrolled" if kept else "the take was deleted meanwhile", speaker_id=claimed.speaker_id)
     return Completed(message="Done." if kept else "It was deleted meanwhile.")

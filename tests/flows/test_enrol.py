@@ -69,4 +69,4 @@ def test_a_take_of_a_speaker_who_was_deleted_is_left_alone(voices: Bench, jfk: P
     voices.runtime.wait(voices.runtime.store.speakers.delete("default", speaker.speaker_id))
     state = voices.run_flow(enrol, {"take_id": speaker.takes[0].take_id})
     assert state is not None
-    assert state.message == "It was listened to, or is gone."
+    assert (state.is_cancelled(), state.message) == (True, "It was listened to, or is gone.")
