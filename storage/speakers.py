@@ -265,7 +265,9 @@ def _take_row(owner_id: str, speaker_id: str, file_id: str) -> dict[str, Any]:
 
 def _anew() -> dict[str, Any]:
     # A further dispatch, so that the run gets a key that no earlier one had.
-    cleared = dict.fromkeys(("vector", "model_digest", "error", "error_code", "settled_at", "dispatched_until"))
+    cleared = dict.fromkeys(
+        ("vector", "model_digest", "error", "error_code", "settled_at", "dispatched_until", "flow_run_id", "waits")
+    )
     return cleared | {
         "status": str(TakeStatus.ENROLLING),
         "tries": 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from storage.database import Database
 from storage.speaker_tables import speaker_takes, speakers, voice_models
 from storage.speakers import is_current
 from storage.upserts import insert_or_update
+from storage.waits import Wait, waited
 
 DISPATCHED_FOR = timedelta(minutes=2)
 """A run that has not settled its take by then is believed lost, and another one is made."""
@@ -53,12 +54,13 @@ class DueTake:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTake:
-    """A take that somebody listens to."""
+    """A take that somebody listens to; ``waited`` are the seconds that it had to wait before, by what for."""
 
     take_id: str
     speaker_id: str
     owner_id: str
     file_id: str
+    waited: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Takes:
             row = (await connection.execute(select(speaker_takes).where(chosen).with_for_update())).mappings().first()
             if row is None:
                 return None
-            claimed = ClaimedTake(**{name: row[name] for name in ClaimedTake.__dataclass_fields__})
+            claimed = ClaimedTake(row["take_id"], row["speaker_id"], row["owner_id"], row["file_id"], waited(row))
             if row["tries"] >= MOST_TRIES:
                 await _settle(connection, claimed, _failed("worker_lost", LOST))
                 return None
@@ -134,6 +136,21 @@ class Takes:
                 return
         async with self._database.writing(durable=False) as connection:
             await _use(connection, model)
+
+    async def put_off(self, claimed: ClaimedTake, wait: Wait | None = None) -> None:
+        """Nobody can listen to it now, through no fault of its own: the run takes it up again, after the wait if any.
+
+        The try does not count.
+        """
+        mine = _waits() & (speaker_takes.c.take_id == claimed.take_id) & (speaker_takes.c.tries > 0)
+        values: dict[str, Any] = {"tries": speaker_takes.c.tries - 1}
+        if wait is not None:
+            before = claimed.waited
+            values["waits"] = before | {wait.kind: before.get(wait.kind, 0.0) + wait.seconds}
+            # Should the run be lost, another one is made then.
+            values["dispatched_until"] = now() + timedelta(seconds=wait.seconds) + DISPATCHED_FOR
+        async with self._database.writing() as connection:
+            await connection.execute(update(speaker_takes).where(mine).values(values))
 
     async def voices(self, owner_id: str, model: str) -> list[EnrolledVoice]:
         """The owner's speakers who are known by vectors of that model, by name."""
