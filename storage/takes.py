@@ -91,13 +91,21 @@ class Takes:
         async with self._database.reading() as connection:
             return [DueTake(**row) for row in (await connection.execute(query)).mappings()]
 
-    async def dispatched(self, due: DueTake) -> None:
-        """A run was made for it; the next one gets another key."""
+    async def dispatched(self, due: DueTake, run_id: str) -> None:
+        """That run was made for it; the next one gets another key."""
         moment = now()
         same = _waits() & (speaker_takes.c.take_id == due.take_id) & (speaker_takes.c.dispatches == due.dispatches)
-        values = {"dispatches": due.dispatches + 1, "dispatched_until": moment + due.patience(moment)}
+        values: dict[str, Any] = {"dispatches": due.dispatches + 1, "dispatched_until": moment + due.patience(moment)}
+        values["flow_run_id"] = run_id
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(speaker_takes).where(same).values(values))
+
+    async def open_runs(self, limit: int) -> list[str]:
+        """The newest runs of takes that wait, of the oldest takes first; some are at work, and some wait for a time."""
+        made = _waits() & speaker_takes.c.flow_run_id.is_not(None)
+        query = select(speaker_takes.c.flow_run_id).where(made).order_by(speaker_takes.c.created_at).limit(limit)
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def claim(self, take_id: str, run_id: str) -> ClaimedTake | None:
         """Take it up, for the run of that id; None when it is settled or gone, or was taken up too often in vain."""
@@ -129,14 +137,6 @@ class Takes:
         async with self._database.writing() as connection:
             await _settle(connection, claimed, _failed(error.code, error.message) | {"duration": duration})
 
-    async def use(self, model: str) -> None:
-        """Whoever compares now does so with this model: vectors of others are stale."""
-        async with self._database.reading() as connection:
-            if await _used_last(connection) == model:
-                return
-        async with self._database.writing(durable=False) as connection:
-            await _use(connection, model)
-
     async def put_off(self, claimed: ClaimedTake, wait: Wait | None = None) -> None:
         """Nobody can listen to it now, through no fault of its own: the run takes it up again, after the wait if any.
 
@@ -151,6 +151,14 @@ class Takes:
             values["dispatched_until"] = now() + timedelta(seconds=wait.seconds) + DISPATCHED_FOR
         async with self._database.writing() as connection:
             await connection.execute(update(speaker_takes).where(mine).values(values))
+
+    async def use(self, model: str) -> None:
+        """Whoever compares now does so with this model: vectors of others are stale."""
+        async with self._database.reading() as connection:
+            if await _used_last(connection) == model:
+                return
+        async with self._database.writing(durable=False) as connection:
+            await _use(connection, model)
 
     async def voices(self, owner_id: str, model: str) -> list[EnrolledVoice]:
         """The owner's speakers who are known by vectors of that model, by name."""

@@ -201,8 +201,8 @@ async def test_a_file_stays_as_long_as_a_take_waits_for_it_and_the_take_outlives
 async def test_a_lost_run_is_made_again_and_what_kills_its_process_fails(store: Store, desk: Desk) -> None:
     made = await enrol(store, desk)
     (due,) = await store.takes.due()
-    await store.takes.dispatched(due)
-    assert await store.takes.due() == []
+    await store.takes.dispatched(due, "run-0")
+    assert (await store.takes.due(), await store.takes.open_runs(9)) == ([], ["run-0"])
     async with store.database.writing() as connection:
         await connection.execute(update(speaker_takes).values(dispatched_until=now() - timedelta(seconds=1)))
     (again,) = await store.takes.due()
