@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from flows.enrol import enrol
+from pipeline.enrolment import Heard
 from pipeline.identify import identify_for, space_of
+from pipeline.observer import Observer, go_on
 from providers.fake_steps import FakeVoiceModel
 from providers.registry import Extra, Registry
 from speech.diarization import Voice
@@ -109,6 +111,7 @@ def test_what_is_the_servers_trouble_fails_no_take(
         meanwhile.setattr("tasks.enrolment.listen", sick)
         assert waits(voices, speaker) > 5
         assert voices.parting.trouble == trouble
+    monkeypatch.setattr("tasks.enrolment.listen", lambda *given: Heard(11.0, (0.6, 0.8)))
     assert voices.run_flow(enrol, {"take_id": speaker.takes[0].take_id}) is not None
     known = voices.runtime.wait(voices.runtime.store.speakers.get("default", speaker.speaker_id))
     assert known.status is SpeakerStatus.READY
@@ -138,11 +141,16 @@ def test_no_take_waits_for_ever(voices: Bench, jfk: Path, monkeypatch: pytest.Mo
 def test_a_worker_that_leaves_takes_no_try_of_the_take(
     voices: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def leaving(recording: object, model: object, voice_activity: object, observer: Observer) -> None:
+        go_on(observer)
+
     speaker = one_take(voices, jfk)
     monkeypatch.setattr("storage.takes.MOST_TRIES", 1)
+    monkeypatch.setattr("tasks.enrolment.asked_to_leave", lambda: True)
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("tasks.enrolment.asked_to_leave", lambda: True)
+        meanwhile.setattr("tasks.enrolment.listen", leaving)
         assert voices.run_flow(enrol, {"take_id": speaker.takes[0].take_id}) is None
+    monkeypatch.setattr("tasks.enrolment.listen", lambda *given: Heard(11.0, (0.6, 0.8)))
     assert voices.run_flow(enrol, {"take_id": speaker.takes[0].take_id}) is not None
     known = voices.runtime.wait(voices.runtime.store.speakers.get("default", speaker.speaker_id))
     assert known.status is SpeakerStatus.READY
