@@ -16,7 +16,8 @@ from api.answers import Answer
 from api.refusals import FieldError, IdempotencyKeyReused, InvalidRequest, RequestInFlight
 from orchestration.beside import beside
 from speech.errors import SpeechError
-from storage.idempotency import IN_FLIGHT, Conflict, Fresh, InFlight, Replay
+from storage.errors import Missing
+from storage.idempotency import IN_FLIGHT, Conflict, Fresh, Gone, InFlight, Replay
 from storage.ids import new_id
 from storage.store import Store
 
@@ -66,6 +67,7 @@ async def once(
     Raises:
         IdempotencyKeyReused: the key came with another body before.
         RequestInFlight: the first request with the key is still being answered.
+        Missing: resource_deleted, when what was made with the key is gone.
 
     """
     if key is None:
@@ -74,6 +76,8 @@ async def once(
     match verdict:
         case Replay():
             return Answer(verdict.status, verdict.body)
+        case Gone():
+            raise Missing(f"What was made with this {HEADER} was deleted; choose a new one.", "resource_deleted")
         case Conflict():
             raise IdempotencyKeyReused(f"This {HEADER} was used with another body; choose a new one.")
         case InFlight():

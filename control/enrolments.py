@@ -38,7 +38,7 @@ class EnrolmentDesk:
 
     async def _run(self, take: DueTake) -> None:
         try:
-            await self.client.create_flow_run_from_deployment(
+            run = await self.client.create_flow_run_from_deployment(
                 await self._deployment(),
                 parameters={"take_id": take.take_id},
                 idempotency_key=take.run_key,
@@ -49,7 +49,7 @@ class EnrolmentDesk:
         except ObjectNotFound:
             self._deployment_id = None
             raise
-        await self.store.takes.dispatched(take)
+        await self.store.takes.dispatched(take, str(run.id))
 
     async def _deployment(self) -> UUID:
         if self._deployment_id is None:

@@ -7,13 +7,14 @@ from typing import Any
 import structlog
 from prefect import State, flow
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
-from orchestration.handover import let_go
+from orchestration.handover import let_go, postpone
 from speech.errors import JobCancelled
 from speech.logs import about
 from tasks.current import current
-from tasks.enrolment import TakeWork, give_up, listen_to, settle
+from tasks.enrolment import TakeWork, give_up, leave, listen_to, settle
+from tasks.patience import MustWait
 from tasks.work import StepFailed
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,8 @@ def enrol(take_id: str) -> State[Any]:
             return run(take_id)
         except JobCancelled:
             let_go("The worker is leaving; the take goes back to the queue.")
+        except MustWait as reason:
+            postpone(reason.seconds, reason.why, begun=reason.begun)
         except Exception as error:
             log.exception("the enrolment broke")
             return Failed(message=f"The worker met an unexpected error ({type(error).__name__}).")
@@ -37,10 +40,14 @@ def run(take_id: str) -> State[Any]:
     runtime = current()
     claimed = runtime.wait(runtime.store.takes.claim(take_id, str(flow_run.id)))
     if claimed is None:
-        return Completed(message="It was listened to, or is gone.")
+        # Not completed: that would say of the worker that it can listen.
+        return Cancelled(message="It was listened to, or is gone.")
     work = TakeWork(runtime, claimed)
     try:
         listen_to(work)
+    except JobCancelled:
+        leave(work)
+        raise
     except StepFailed as failure:
         give_up(work)
         return Failed(message=str(failure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     Column,
     Float,
     ForeignKey,
@@ -47,6 +48,8 @@ speaker_takes = Table(
     Column("model_digest", String(128)),
     Column("error", Text),
     Column("error_code", String(64)),
+    # Seconds that it has waited, by what for.
+    Column("waits", JSON(none_as_null=True)),
     Column("tries", Integer, nullable=False, server_default=text("0")),
     Column("flow_run_id", ID),
     Column("dispatches", Integer, nullable=False, server_default=text("0")),

@@ -1,5 +1,6 @@
 """Speakers who are known by their voices: made, listed, renamed, deleted. Everything here is biometric data or leads
-to it: what is deleted is gone at once, with the vectors and with the answers that are remembered for idempotency keys.
+to it: what is deleted is gone at once, with the vectors and with the answers that are remembered for idempotency keys;
+of those stays that something was made with the key, so that a request that is sent again enrols nobody again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from storage.audit import note
 from storage.database import Database
 from storage.errors import LastTake, Missing, SpeakerExists, TooManySpeakers
 from storage.garbage import discard
+from storage.idempotency import forget_answer
 from storage.ids import new_id
 from storage.owners import hold_owner
 from storage.paging import read_page
 from storage.speaker_tables import speaker_takes, speakers, voice_models
 from storage.steps import step_blob
-from storage.tables import files, idempotency, steps
+from storage.tables import files, steps
 
 ENROLLED, DELETED, TAKE_DELETED = "speaker_enrolled", "speaker_deleted", "speaker_take_deleted"
 """What is written down of them."""
@@ -121,7 +123,7 @@ class Speakers:
             await _refuse_twin(connection, owner_id, name, speaker_id)
             await connection.execute(update(speakers).where(_named(owner_id, speaker_id)).values(values))
             # An answer that is remembered would go on saying the old name.
-            await _forget_answers(connection, owner_id, speaker_id)
+            await forget_answer(connection, owner_id, speaker_id, gone=False)
             return await _read(connection, owner_id, speaker_id)
 
     async def add_takes(self, owner_id: str, speaker_id: str, file_ids: Sequence[str]) -> Speaker:
@@ -145,7 +147,7 @@ class Speakers:
         """
         async with self._database.writing() as connection:
             await _found(connection, owner_id, speaker_id, lock=True)
-            await _forget_answers(connection, owner_id, speaker_id)
+            await forget_answer(connection, owner_id, speaker_id, gone=True)
             await _forget_heard(connection, owner_id)
             gone = await connection.execute(delete(speaker_takes).where(speaker_takes.c.speaker_id == speaker_id))
             await connection.execute(delete(speakers).where(_named(owner_id, speaker_id)))
@@ -263,7 +265,9 @@ def _take_row(owner_id: str, speaker_id: str, file_id: str) -> dict[str, Any]:
 
 def _anew() -> dict[str, Any]:
     # A further dispatch, so that the run gets a key that no earlier one had.
-    cleared = dict.fromkeys(("vector", "model_digest", "error", "error_code", "settled_at", "dispatched_until"))
+    cleared = dict.fromkeys(
+        ("vector", "model_digest", "error", "error_code", "settled_at", "dispatched_until", "flow_run_id", "waits")
+    )
     return cleared | {
         "status": str(TakeStatus.ENROLLING),
         "tries": 0,
@@ -302,9 +306,3 @@ async def _forget_heard(connection: AsyncConnection, owner_id: str) -> None:
     keys = (await connection.execute(select(steps.c.step_key).where(kept).distinct())).scalars().all()
     await discard(connection, [step_blob(owner_id, key) for key in keys])
     await connection.execute(delete(steps).where(kept))
-
-
-async def _forget_answers(connection: AsyncConnection, owner_id: str, speaker_id: str) -> None:
-    """Answers that are remembered for idempotency keys hold the name."""
-    told = (idempotency.c.owner_id == owner_id) & (idempotency.c.resource_id == speaker_id)
-    await connection.execute(delete(idempotency).where(told))

@@ -234,6 +234,7 @@ steps = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "file_id"),
     Index(None, "step_key"),
+    Index(None, "owner_id", "step"),
 )
 
 outbox = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from storage.database import Database
 from storage.speaker_tables import speaker_takes, speakers, voice_models
 from storage.speakers import is_current
 from storage.upserts import insert_or_update
+from storage.waits import Wait, waited
 
 DISPATCHED_FOR = timedelta(minutes=2)
 """A run that has not settled its take by then is believed lost, and another one is made."""
@@ -53,12 +54,13 @@ class DueTake:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTake:
-    """A take that somebody listens to."""
+    """A take that somebody listens to; ``waited`` are the seconds that it had to wait before, by what for."""
 
     take_id: str
     speaker_id: str
     owner_id: str
     file_id: str
+    waited: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +91,32 @@ class Takes:
         async with self._database.reading() as connection:
             return [DueTake(**row) for row in (await connection.execute(query)).mappings()]
 
-    async def dispatched(self, due: DueTake) -> None:
-        """A run was made for it; the next one gets another key."""
+    async def dispatched(self, due: DueTake, run_id: str) -> None:
+        """That run was made for it; the next one gets another key."""
         moment = now()
         same = _waits() & (speaker_takes.c.take_id == due.take_id) & (speaker_takes.c.dispatches == due.dispatches)
-        values = {"dispatches": due.dispatches + 1, "dispatched_until": moment + due.patience(moment)}
+        values: dict[str, Any] = {"dispatches": due.dispatches + 1, "dispatched_until": moment + due.patience(moment)}
+        values["flow_run_id"] = run_id
         async with self._database.writing(durable=False) as connection:
             await connection.execute(update(speaker_takes).where(same).values(values))
+
+    async def open_runs(self, limit: int) -> list[str]:
+        """The newest runs of takes that wait, of the oldest takes first; some are at work, and some wait for a time."""
+        made = _waits() & speaker_takes.c.flow_run_id.is_not(None)
+        query = select(speaker_takes.c.flow_run_id).where(made).order_by(speaker_takes.c.created_at).limit(limit)
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def claim(self, take_id: str, run_id: str) -> ClaimedTake | None:
         """Take it up, for the run of that id; None when it is settled or gone, or was taken up too often in vain."""
         chosen = _waits() & (speaker_takes.c.take_id == take_id)
         async with self._database.writing() as connection:
+            # The speaker before the take, as whoever deletes either has them: else the two wait for each other.
+            await _hold_speaker(connection, chosen)
             row = (await connection.execute(select(speaker_takes).where(chosen).with_for_update())).mappings().first()
             if row is None:
                 return None
-            claimed = ClaimedTake(**{name: row[name] for name in ClaimedTake.__dataclass_fields__})
+            claimed = ClaimedTake(row["take_id"], row["speaker_id"], row["owner_id"], row["file_id"], waited(row))
             if row["tries"] >= MOST_TRIES:
                 await _settle(connection, claimed, _failed("worker_lost", LOST))
                 return None
@@ -124,6 +136,21 @@ class Takes:
         """It cannot serve; the sentence says why."""
         async with self._database.writing() as connection:
             await _settle(connection, claimed, _failed(error.code, error.message) | {"duration": duration})
+
+    async def put_off(self, claimed: ClaimedTake, wait: Wait | None = None) -> None:
+        """Nobody can listen to it now, through no fault of its own: the run takes it up again, after the wait if any.
+
+        The try does not count.
+        """
+        mine = _waits() & (speaker_takes.c.take_id == claimed.take_id) & (speaker_takes.c.tries > 0)
+        values: dict[str, Any] = {"tries": speaker_takes.c.tries - 1}
+        if wait is not None:
+            before = claimed.waited
+            values["waits"] = before | {wait.kind: before.get(wait.kind, 0.0) + wait.seconds}
+            # Should the run be lost, another one is made then.
+            values["dispatched_until"] = now() + timedelta(seconds=wait.seconds) + DISPATCHED_FOR
+        async with self._database.writing() as connection:
+            await connection.execute(update(speaker_takes).where(mine).values(values))
 
     async def use(self, model: str) -> None:
         """Whoever compares now does so with this model: vectors of others are stale."""
@@ -174,12 +201,18 @@ def _failed(code: str, sentence: str) -> dict[str, Any]:
     return {"status": str(TakeStatus.FAILED), "error": sentence, "error_code": code}
 
 
+async def _hold_speaker(connection: AsyncConnection, take: ColumnElement[bool]) -> None:
+    whose = select(speaker_takes.c.speaker_id).where(take).scalar_subquery()
+    await connection.execute(select(speakers.c.speaker_id).where(speakers.c.speaker_id == whose).with_for_update())
+
+
 async def _settle(connection: AsyncConnection, claimed: ClaimedTake, values: dict[str, Any]) -> bool:
     mine = _waits() & (speaker_takes.c.take_id == claimed.take_id)
     moment = now()
-    done = await connection.execute(update(speaker_takes).where(mine).values(values | {"settled_at": moment}))
+    # In this order, as in `claim`.
     changed = update(speakers).where(speakers.c.speaker_id == claimed.speaker_id).values(updated_at=moment)
     await connection.execute(changed)
+    done = await connection.execute(update(speaker_takes).where(mine).values(values | {"settled_at": moment}))
     return done.rowcount == 1
 
 

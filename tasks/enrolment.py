@@ -7,16 +7,19 @@ from functools import partial
 import structlog
 
 from engine.slots import Standing, standing
-from orchestration.handover import asked_to_leave
+from orchestration.handover import asked_to_leave, meet_trouble
 from pipeline.enrolment import Heard, listen
 from pipeline.identify import space_of
 from pipeline.observer import Unobserved
 from pipeline.recording import stored_recording
 from pipeline.runtime import Runtime
-from speech.errors import JobCancelled, SpeechError, UnexpectedError
+from speech.disks import disk_error
+from speech.errors import Blame, JobCancelled, SpeechError, UnexpectedError
 from speech.options import Priority
 from storage.submission import RANKS
 from storage.takes import ClaimedTake
+from tasks.blame import blame_of
+from tasks.patience import MustWait, wait_for
 from tasks.retrying import as_task
 from tasks.work import StepFailed
 
@@ -56,11 +59,8 @@ class TakeWork:
             self._listen()
         except JobCancelled:
             raise
-        except SpeechError as error:
-            self.failure = error
-        except Exception as error:
-            log.exception("unexpected error when listening to a take")
-            self.failure = UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
+        except Exception as error:  # noqa: BLE001 - whatever it is, its words must not reach Prefect
+            self.failure = _known(error)
         else:
             return
         raise StepFailed(self.failure.code, self.failure.retryable)
@@ -91,5 +91,35 @@ def settle(work: TakeWork) -> bool:
 
 
 def give_up(work: TakeWork) -> None:
-    """Say why it cannot serve."""
-    work.runtime.wait(work.runtime.store.takes.failed(work.claimed, work.failure))
+    """Say why it cannot serve, unless that is the server's trouble, which passes.
+
+    Raises:
+        MustWait: then; the worker hears of what is its own trouble, and may take less.
+
+    """
+    runtime, error, takes = work.runtime, work.failure, work.runtime.store.takes
+    blame = blame_of(error, runtime.registry)
+    if blame is Blame.SERVER:
+        meet_trouble(error.code)
+    wait = wait_for(error, blame, work.claimed.waited, runtime.settings)
+    if wait is None:
+        runtime.wait(takes.failed(work.claimed, error))
+        return
+    runtime.wait(takes.put_off(work.claimed, wait))
+    log.warning("a take waits", code=wait.code, reason=error.message, seconds=round(wait.seconds))
+    raise MustWait(wait.seconds, f"It waits ({wait.code}).", begun=False)
+
+
+def leave(work: TakeWork) -> None:
+    """Leave it to the next worker, as if it had not been taken up here."""
+    work.runtime.wait(work.runtime.store.takes.put_off(work.claimed))
+
+
+def _known(error: Exception) -> SpeechError:
+    if isinstance(error, SpeechError):
+        return error
+    if isinstance(error, OSError) and (sick := disk_error(error, "A disk of this server")) is not None:
+        log.error("a disk fails an enrolment", exc_info=error)
+        return sick
+    log.error("unexpected error when listening to a take", exc_info=error)
+    return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")

@@ -1,8 +1,8 @@
 """A long queue: whose turn it is among more runs than Prefect gives at once.
 
 Prefect gives the runs that have waited longest. When somebody has a thousand jobs in the queue, those of others are not
-among them; our own rows know the first jobs of each owner, and the parts that long jobs wait for. A run that had begun,
-and waited for its time, is among the last of Prefect's queue, but was among the first.
+among them; our own rows know the first jobs of each owner, the parts that long jobs wait for, and the takes of voices.
+A run that had begun, and waited for its time, is among the last of Prefect's queue, but was among the first.
 """
 
 from __future__ import annotations
@@ -41,22 +41,23 @@ class Backlog:
     async def completed(
         self, due: Sequence[FlowRun], count: int, queues: Sequence[str], *, light: bool = False
     ) -> list[FlowRun]:
-        """The runs that are ``due``, and what they lack of the first ``count`` of each owner, of parts, and of runs
-        that had begun; in the order of `in_order`.
+        """The runs that are ``due``, and what they lack of the first ``count`` of each owner, of parts, of takes
+        of voices, and of runs that had begun; in the order of `in_order`.
 
         ``queues`` are those that are served, the most urgent first. With ``light``, the first of those that long jobs
         must not keep waiting are wanted too.
         """
         present = {str(run.id) for run in due}
         of_jobs = DueJobs(self.store.database)
-        begun, first, parts = await asyncio.gather(
+        begun, first, parts, takes = await asyncio.gather(
             self._begun(queues),
             of_jobs.first_of_each(count, LOOKED_AT, by_model=self.by_model),
             self.store.parts.open_runs(),
+            self.store.takes.open_runs(LOOKED_AT),
         )
         first += await of_jobs.first_light(self.long_seconds, LOOKED_AT) if light and self.long_seconds else []
         present |= {str(run.id) for run in begun}
-        lacking = [UUID(run_id) for run_id in dict.fromkeys([*first, *parts]) if run_id not in present]
+        lacking = [UUID(run_id) for run_id in dict.fromkeys([*first, *parts, *takes]) if run_id not in present]
         more = await waiting(self.client, self.pool, lacking, queues) if lacking else []
         known = {run.id: run for run in (*due, *begun, *more)}
         return in_order(list(known.values()), queues)

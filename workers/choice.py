@@ -46,7 +46,7 @@ def choose(
     served: Mapping[str, float] | None = None,
     leave: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
     admit: Callable[[DueJob], bool] = lambda job: True,
-    light: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
+    light: Callable[[FlowRun, DueJob | None], bool] = lambda run, job: False,
 ) -> Choice:
     """Choose among the runs, which come in the order of their queues' priority and of their age.
 
@@ -54,7 +54,7 @@ def choose(
     next, of equals the one whom ``served`` names the longest ago, or not at all. ``leave`` says whether another worker
     should have the first try at a run; until that is over the run keeps its room from less urgent queues. ``admit``
     says whether limits allow a job; it counts those that it admits. ``light`` are runs that long ones must not keep
-    waiting. Runs of no job are taken as they come.
+    waiting, those of no job among them. Else runs of no job are taken as they come.
     """
     choice, at_work, last = Choice(), Counter(running), served or {}
     for _, queue in groupby(due, key=lambda run: run.work_queue_name):
@@ -81,7 +81,7 @@ def _fitting(
     choice: Choice,
     ordinary: int,
     beside: int,
-    light: Callable[[FlowRun, DueJob], bool],
+    light: Callable[[FlowRun, DueJob | None], bool],
 ) -> Sequence[FlowRun]:
     """Those of the runs that there is room for, beside those that were chosen."""
     if len(choice.ordinary) - choice.beside < ordinary:
@@ -89,7 +89,7 @@ def _fitting(
     if choice.beside >= beside:
         return ()
     known = [(run, jobs.get(job_id_of(run) or "")) for run in waiting]
-    return [run for run, job in known if job is not None and not job.suspect and light(run, job)]
+    return [run for run, job in known if (job is None or not job.suspect) and light(run, job)]
 
 
 def _place(
@@ -107,6 +107,7 @@ def _place(
             choice.suspects.append(run)
     elif job is None:
         choice.ordinary.append(run)
+        choice.beside += beside
     elif admit(job):
         choice.ordinary.append(run)
         choice.beside += beside

@@ -24,6 +24,8 @@ SUSPICIOUS = 2
 """Jobs in a row that meet trouble before a worker takes no more."""
 FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 300.0
+TAKE = "take_id"
+"""The parameter of runs that listen to a voice."""
 PROVEN_SECONDS = 60.0
 """A run that goes on for so long has met no trouble: that comes within seconds, tries on the spot included."""
 
@@ -62,7 +64,7 @@ class Condition:
         on_trial = self._trials.pop(run.id, None) is not None
         if ended.trouble is not None:
             return self._met(job_id_of(run) or str(run.id), ended.trouble, on_trial=on_trial)
-        if ended.kind is StateType.COMPLETED and (on_trial or self.trouble is None):
+        if ended.kind is StateType.COMPLETED and _is_work(run) and (on_trial or self.trouble is None):
             self._recover()
         return False
 
@@ -91,3 +93,8 @@ class Condition:
         self.trouble = None
         self._met_by.clear()
         self._trials.clear()
+
+
+def _is_work(run: FlowRun) -> bool:
+    """Whether it does what fails where a worker is not well; chores and webhooks go well even then."""
+    return job_id_of(run) is not None or TAKE in run.parameters

@@ -31,7 +31,7 @@ from workers.conclusion import Conclusion
 from workers.condition import Condition
 from workers.flows import Entrypoints, FlowUnknown
 from workers.messages import Ended
-from workers.places import ANYBODY, Guest, Places
+from workers.places import Guest, Places
 
 log = structlog.get_logger(__name__)
 
@@ -190,10 +190,11 @@ class Dispatcher:
 
     def _guest(self, run: FlowRun, job: DueJob | None) -> Guest:
         """A run as one who wants a place."""
+        urgent = run.work_queue_name == str(Priority.EXPRESS)
         if job is None:
-            return ANYBODY
+            return Guest(urgent=urgent)
         long = 0 < self.long_seconds <= job.seconds
-        return Guest(job.job_id, urgent=run.work_queue_name == str(Priority.EXPRESS), long=long)
+        return Guest(job.job_id, urgent=urgent, long=long)
 
     def _serve(self, owner_id: str) -> None:
         """Note that the owner had a turn; who had theirs long ago is as good as one who had none."""

@@ -15,7 +15,7 @@ from workers.messages import Ended
 class Guest:
     """Who has a place, or wants one. ``long`` as far as that is known: a recording that is still to be fetched is not.
 
-    A run of no job is none of either kind.
+    A run of no job is neither, unless its queue is the urgent one: then somebody waits for it, who enrols a voice.
     """
 
     job_id: str | None = None
@@ -25,7 +25,7 @@ class Guest:
     @property
     def light(self) -> bool:
         """Whether long ones must not keep it waiting."""
-        return self.job_id is not None and (self.urgent or not self.long)
+        return self.urgent or (self.job_id is not None and not self.long)
 
 
 ANYBODY = Guest()

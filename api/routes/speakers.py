@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -25,6 +26,7 @@ from speech.addresses import API
 from speech.errors import InvalidAudio
 from speech.options import OptionsModel
 from speech.speakers import refuse_length
+from storage.blobs import BlobsUnusable
 from storage.errors import Missing
 
 log = structlog.get_logger(__name__)
@@ -91,13 +93,17 @@ async def enrol_speaker(
     """Recorded durably; a worker listens to the takes within seconds, and `status` says what came of it.
 
     From then on jobs that ask for `diarization.identify` name the speaker. 409 `speaker_exists` when the name is
-    taken, `too_many_speakers` when there are as many as the operator allows.
+    taken, `too_many_speakers` when there are as many as the operator allows. An `Idempotency-Key` that is sent again
+    enrols nobody again: the answer says the name that the speaker has by then, and is 404 `resource_deleted` when they
+    were deleted.
     """
     key = checked_key(idempotency_key)
     body = await read_json(request)
 
     async def enrol(speaker_id: str) -> Answer:
         asked = _read(SpeakerBody, body)
+        if key is not None and (known := await _enrolled(parts, caller.owner_id, speaker_id)) is not None:
+            return known
         await _check(parts, caller.owner_id, asked.file_ids)
         try:
             made = await parts.store.speakers.create(
@@ -115,6 +121,14 @@ async def enrol_speaker(
 
     answer = await once(parts.store, caller.owner_id, "speakers", key, digest_of(body) if key else "", enrol)
     return answer.response({"Location": f"{API}/speakers/{json.loads(answer.body)['speaker_id']}"})
+
+
+async def _enrolled(parts: Parts, owner_id: str, speaker_id: str) -> Answer | None:
+    """Whoever the same request has enrolled before, as they are now; their recordings may be gone."""
+    try:
+        return Answer.of(speaker_view(await parts.store.speakers.get(owner_id, speaker_id)), 202)
+    except Missing:
+        return None
 
 
 def _gone(error: Missing) -> Missing | FilesMissing:
@@ -174,8 +188,9 @@ async def delete_speaker(speaker_id: SpeakerId, parts: App, caller: Caller) -> R
     The recordings are files of their own (`DELETE /files/{file_id}`); transcripts keep the names that they have.
     """
     takes = await parts.store.speakers.delete(caller.owner_id, speaker_id, key_id=caller.key_id)
-    await parts.store.collect()
     log.info("speaker deleted", speaker_id=speaker_id, takes=takes, key_id=caller.key_id)
+    with suppress(BlobsUnusable):  # they are deleted, and what is left of their blobs control collects
+        await parts.store.collect()
     return Response(status_code=204)
 
 

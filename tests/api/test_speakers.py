@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.identification import check_identification
 from engine.engine import Engine
@@ -16,6 +17,8 @@ from providers.registry import Extra, Registry
 from speech.errors import UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.settings import Settings
+from storage.blobs import BlobsUnusable
+from storage.idempotency import Fresh, Gone
 from tests.api.conftest import Desk, opened
 from weights.store import WeightStore
 
@@ -78,6 +81,19 @@ async def test_one_is_enrolled_shown_renamed_and_deleted(booth: Desk, speech: by
     assert (await booth.client.delete(where)).status_code == 204
     for answer in (await booth.client.get(where), await booth.client.delete(where)):
         assert (answer.status_code, answer.json()["code"]) == (404, "speaker_not_found")
+
+
+async def test_deleted_is_deleted_though_the_bucket_is_away(
+    booth: Desk, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise BlobsUnusable("The bucket does not answer.")
+
+    where = f"{SPEAKERS}/{(await enrol(booth, speech))['speaker_id']}"
+    monkeypatch.setattr(booth.store, "collect", away)
+    with capture_logs() as logs:
+        assert (await booth.client.delete(where)).status_code == 204
+    assert [(line["event"], line["takes"]) for line in logs if "speaker" in line["event"]] == [("speaker deleted", 1)]
 
 
 async def test_names_and_numbers_have_limits(booth: Desk, speech: bytes) -> None:
@@ -143,14 +159,44 @@ async def test_another_owners_speakers_do_not_exist(booth: Desk, speech: bytes) 
     assert (stolen.status_code, stolen.json()["code"]) == (404, "file_not_found")
 
 
-async def test_the_same_request_again_is_one_speaker_and_no_answer_outlives_it(booth: Desk, speech: bytes) -> None:
+async def test_the_same_request_again_is_one_speaker_whatever_became_of_them(booth: Desk, speech: bytes) -> None:
     (file_id,) = await booth.upload(("a.flac", speech))
     body, key = {"name": "Ada", "file_ids": [file_id]}, {"Idempotency-Key": "once"}
     first, again = [await booth.client.post(SPEAKERS, json=body, headers=key) for _ in range(2)]
     assert first.json() == again.json()
-    assert (await booth.client.delete(f"{SPEAKERS}/{first.json()['speaker_id']}")).status_code == 204
-    anew = await booth.client.post(SPEAKERS, json=body, headers=key)
-    assert anew.json()["speaker_id"] != first.json()["speaker_id"]
+    await listen(booth, first.json())
+    where = f"{SPEAKERS}/{first.json()['speaker_id']}"
+    assert (await booth.client.delete(f"/api/v1/files/{file_id}")).status_code == 204
+    assert (await booth.client.patch(where, json={"name": "Ada King"})).status_code == 200
+    for _ in range(2):
+        renamed = await booth.client.post(SPEAKERS, json=body, headers=key)
+        told = renamed.json()
+        assert (renamed.status_code, told["speaker_id"]) == (202, first.json()["speaker_id"])
+        assert (told["name"], told["status"]) == ("Ada King", "ready")
+    assert (await booth.client.delete(where)).status_code == 204
+    for _ in range(2):
+        gone = await booth.client.post(SPEAKERS, json=body, headers=key)
+        assert (gone.status_code, gone.json()["code"]) == (404, "resource_deleted")
+    assert (await booth.client.get(SPEAKERS)).json()["speakers"] == []
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_an_answer_on_its_way_is_not_remembered_of_whom_somebody_renames_or_deletes(
+    booth: Desk, speech: bytes, gone: bool
+) -> None:
+    idempotency = booth.store.idempotency
+    fresh = await idempotency.begin("default", "speakers", "once", "hash")
+    assert isinstance(fresh, Fresh)
+    file_ids = await booth.upload(("a.flac", speech))
+    await booth.store.speakers.create("default", "Planted", file_ids, speaker_id=fresh.resource_id)
+    if gone:
+        await booth.store.speakers.delete("default", fresh.resource_id)
+    else:
+        await booth.store.speakers.rename("default", fresh.resource_id, "Ada")
+    await idempotency.keep("default", "speakers", "once")
+    await idempotency.finish("default", "speakers", "once", 202, b"Planted")
+    again = await idempotency.begin("default", "speakers", "once", "hash")
+    assert again == (Gone() if gone else fresh)
 
 
 async def test_where_nobody_can_listen_it_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

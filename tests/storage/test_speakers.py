@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 
 from speech.clock import now
 from speech.errors import InvalidAudio
 from speech.speakers import MOST_TAKES, SpeakerStatus, TakeStatus
 from storage.errors import FileInUse, LastTake, Missing, SpeakerExists, TooManySpeakers
 from storage.ids import new_id
-from storage.speaker_tables import speaker_takes
+from storage.speaker_tables import speaker_takes, speakers
 from storage.speakers import Speaker
 from storage.steps import step_blob
 from storage.store import Store
@@ -122,6 +126,29 @@ async def test_what_is_deleted_while_it_is_listened_to_stays_deleted(store: Stor
     assert await store.takes.voices(OWNER, MODEL) == []
 
 
+@pytest.mark.parametrize("step", ["claim", "ready", "failed"])
+async def test_who_listens_and_who_deletes_do_not_wait_for_each_other(store: Store, desk: Desk, step: str) -> None:
+    made = await enrol(store, desk)
+    take_id = made.takes[0].take_id
+    claimed = await store.takes.claim(take_id, "run-1")
+    assert claimed is not None
+    async with store.database.writing() as connection:
+        await connection.execute(update(speaker_takes).values(tries=MOST_TRIES))
+    steps: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "claim": partial(store.takes.claim, take_id, "run-2"),
+        "ready": partial(store.takes.ready, claimed, 5.0, VECTOR, MODEL),
+        "failed": partial(store.takes.failed, claimed, InvalidAudio("There is too little speech in it.")),
+    }
+    async with store.database.writing() as connection:
+        held = select(speakers).where(speakers.c.speaker_id == made.speaker_id).with_for_update()
+        await connection.execute(held)
+        other = asyncio.create_task(steps[step]())
+        await asyncio.sleep(0.3)  # it has got as far as it can
+        await connection.execute(delete(speaker_takes).where(speaker_takes.c.take_id == take_id))
+        await connection.execute(delete(speakers).where(speakers.c.speaker_id == made.speaker_id))
+    assert not await other
+
+
 async def test_names_limits_and_files_are_checked(store: Store, desk: Desk) -> None:
     made = await enrol(store, desk, "Ada  Lovelace")
     with pytest.raises(SpeakerExists):
@@ -174,8 +201,8 @@ async def test_a_file_stays_as_long_as_a_take_waits_for_it_and_the_take_outlives
 async def test_a_lost_run_is_made_again_and_what_kills_its_process_fails(store: Store, desk: Desk) -> None:
     made = await enrol(store, desk)
     (due,) = await store.takes.due()
-    await store.takes.dispatched(due)
-    assert await store.takes.due() == []
+    await store.takes.dispatched(due, "run-0")
+    assert (await store.takes.due(), await store.takes.open_runs(9)) == ([], ["run-0"])
     async with store.database.writing() as connection:
         await connection.execute(update(speaker_takes).values(dispatched_until=now() - timedelta(seconds=1)))
     (again,) = await store.takes.due()

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry, Pending, Running
 
 from speech.clock import now
-from speech.jobs import JobStatus
+from speech.jobs import JobStatus, StoredFile
 from speech.options import TranscribeRequest
 from storage.due import DueJobs
 from storage.errors import LimitReached
@@ -123,6 +123,19 @@ async def test_parts_of_a_long_job_are_seen_behind_the_jobs_of_others(pool: Pool
     assert [run.name for run in await backlog.completed([first], 1, ("normal",))] == [first.name, run.name]
     await pool.store.parts.end(part.job_id, part.file_id, 0)
     assert await backlog.completed([first], 1, ("normal",)) == [first]
+
+
+async def test_a_take_of_a_voice_is_seen_behind_the_jobs_of_others(pool: Pool) -> None:
+    deployment = await pool.deploy("marking")
+    first = await submit(pool, deployment, "many", "first")
+    file = StoredFile("file", "many", "ada.wav", 5, "audio/wav", 4.0, 16_000, 1, "0" * 64, "audio", now())
+    await pool.store.files.add(file)
+    await pool.store.speakers.create("many", "Ada", ["file"], speaker_id="ada")
+    run = await pool.submit(deployment, "take", job_id="")
+    (due,) = await pool.store.takes.due()
+    await pool.store.takes.dispatched(due, str(run.id))
+    backlog = Backlog(pool.client, pool.store, pool.settings.work_pool)
+    assert [run.name for run in await backlog.completed([first], 1, ("normal",))] == [first.name, run.name]
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,13 @@ def test_beside_long_ones_there_is_room_for_those_that_must_not_wait_for_them() 
     jobs = {"a": job("a"), "s": job("s", suspect=True), "light": job("light"), "other": job("other")}
 
     def chosen(room: Room) -> list[str]:
-        return named(choose(due, jobs, room, running={}, light=lambda run, job: run.name != "a").ordinary)
+        return named(
+            choose(due, jobs, room, running={}, light=lambda run, job: run.name in ("light", "other")).ordinary
+        )
 
+    take = run("", "express")
+    urgent = choose([take, *due], jobs, Room(0, 0, 1), running={}, light=lambda run, job: run.work_queue_name != "low")
+    assert (urgent.ordinary, urgent.beside) == ([take], 1)
     assert chosen(Room(0, 0, 1)) == ["light"]
     assert chosen(Room(1, 0, 1)) == ["a", "light"]
     assert chosen(Room(0, 0, 2)) == ["light", "other"]

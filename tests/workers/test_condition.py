@@ -97,12 +97,23 @@ def test_a_run_that_ends_in_a_way_that_shows_nothing_is_followed_by_another(unwe
     assert unwell.room(8) == 1
 
 
+@pytest.mark.parametrize(("parameters", "proves"), [({}, False), ({"take_id": "x"}, True), ({"job_id": "x"}, True)])
+def test_a_chore_that_goes_well_shows_nothing(
+    unwell: Condition, clock: Clock, parameters: dict[str, str], proves: bool
+) -> None:
+    clock.moment += FIRST_PAUSE
+    trial = FlowRun(flow_id=uuid4(), parameters=parameters)
+    unwell.took(trial.id)
+    unwell.saw(trial, WELL)
+    assert unwell.room(8) == (8 if proves else 1)
+
+
 @pytest.mark.prefect
 async def test_a_sick_worker_leaves_the_queue_to_others(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(condition, "FIRST_PAUSE", 5.0)
     deployment = await pool.deploy("troubled")
     async with pool.worker(worker_slots=1) as worker:
-        runs = [await pool.submit(deployment, f"run-{number}") for number in range(6)]
+        runs = [await pool.submit(deployment, f"run-{number}", job_id=f"job-{number}") for number in range(6)]
 
         async def said() -> bool:
             beats = await pool.store.workers.online()

@@ -125,7 +125,7 @@ def hanging(folder: str, name: str) -> None:
 
 
 @flow(name="troubled", persist_result=False)
-def troubled(folder: str, name: str, code: str = "storage_full") -> None:
+def troubled(folder: str, name: str, code: str = "storage_full", job_id: str = "") -> None:
     """Meet trouble of the worker's, unless that is ``mended``, and ask to be run again in a moment."""
     here = Path(folder)
     if not (here / "mended").exists():
