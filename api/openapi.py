@@ -53,6 +53,23 @@ def install(app: FastAPI) -> None:
     app.openapi = schema  # type: ignore[method-assign]
 
 
+def _with_text(shape: dict[str, Any]) -> dict[str, Any]:
+    """The body of `/align`: that of `/transcribe` with the text, which is called so, and one recording."""
+    fields = {name: field for name, field in shape["properties"].items() if name != "script"}
+    text = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 500_000,
+        "description": "What is spoken, word for word, in the order in which it is spoken.",
+    }
+    return shape | {
+        "title": "AlignRequest",
+        "description": "A recording and what is said in it; the other fields are those of `TranscribeRequest`.",
+        "properties": {"text": text, **fields},
+        "required": ["text"],
+    }
+
+
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
     shapes = schema.setdefault("components", {}).setdefault("schemas", {})
     speakers = (SpeakerBody, SpeakerChange, TakesBody)
@@ -60,6 +77,7 @@ def _complete(schema: dict[str, Any]) -> dict[str, Any]:
         shape = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
         shapes.update(shape.pop("$defs", {}))
         shapes[model.__name__] = shape
+    shapes["AlignRequest"] = _with_text(shapes["TranscribeRequest"])
     for operations in schema["paths"].values():
         for operation in operations.values():
             for response in operation["responses"].values():

@@ -30,23 +30,7 @@ _BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "allOf": [
-                        {"$ref": "#/components/schemas/TranscribeRequest"},
-                        {
-                            "type": "object",
-                            "required": ["text"],
-                            "properties": {
-                                "text": {
-                                    "type": "string",
-                                    "minLength": 1,
-                                    "maxLength": LONGEST_TEXT,
-                                    "description": "What is spoken, word for word, in the order in which it is spoken.",
-                                }
-                            },
-                        },
-                    ]
-                },
+                "schema": {"$ref": "#/components/schemas/AlignRequest"},
                 "examples": {
                     "subtitles of a script": {
                         "value": {

@@ -54,5 +54,5 @@ def test_it_works_without_the_sources(wheel: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     found, points = done.stdout.splitlines()
-    assert found == "['transcribe', 'part', 'clean_up', 'deliver', 'ingest', 'evaluate'] True"
+    assert found == "['transcribe', 'part', 'enrol', 'clean_up', 'deliver', 'ingest', 'evaluate'] True"
     assert {"'woa'", "'world_of_asr'"} <= set(points.strip("[]").split(", "))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from audio.limits import Limits
 from audio.vad import VoiceActivity
-from pipeline.assemble import assemble
+from pipeline.assemble import assemble, laid_out
 from pipeline.local import transcribe_file
 from pipeline.prepare import Prepared, prepare
 from pipeline.recognise import Recognising
@@ -66,7 +66,7 @@ class Desk:
         recording = self.recording(source, channels)
         found = self.prepared(recording)
         heard = Recognising(recording, found, self.counting, NoSteps(), Noting(), guarding=False).all(OPTIONS)
-        return assemble(recording, found, heard)
+        return assemble(recording, found, heard, laid_out(found, heard))
 
 
 @pytest.fixture
