@@ -220,7 +220,8 @@ class Shown:
         """As an Observer's: only recognising takes time worth a bar."""
         from speech.jobs import Stage
 
-        done = fraction if stage is Stage.TRANSCRIBING else float(stage is Stage.RENDERING)
+        # What comes after recognition is named, and takes nothing back.
+        done = fraction if stage is Stage.TRANSCRIBING else float(stage is not Stage.PREPARING)
         self._progress.update(self._duration * done, note=str(stage))
 
     def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
