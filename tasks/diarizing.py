@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prefect.futures import PrefectFuture
@@ -52,8 +52,8 @@ def speakers_beside(work: FileWork) -> Iterator[None]:
     try:
         yield
     except MustWait:
-        # The parts say meanwhile how far the job is.
-        telling.wait()
+        # The parts say meanwhile how far the job is: what this says takes nothing back, and adds nothing.
+        _wait(work, ear, telling, lambda: work.observer.progress(Stage.TRANSCRIBING, 0.0))
         raise
     except BaseException:
         ear.stopped.set()
@@ -73,16 +73,21 @@ def name_speakers(work: FileWork) -> None:
         work.identities = identify_for(work.runtime, work.owner_id, model, work.diarization.voices)
 
 
-def _join(work: FileWork, aside: FileWork, ear: SideObserver, telling: PrefectFuture[None]) -> None:
+def _wait(work: FileWork, ear: SideObserver, telling: PrefectFuture[None], say: Callable[[], None]) -> None:
+    """Wait for the speakers, however that ends; ``say`` is called now and then, and learns whether the job is ours."""
     ended = threading.Event()
     telling.add_done_callback(lambda _: ended.set())
     try:
         while not ended.wait(LOOK_SECONDS):
-            work.observer.progress(Stage.DIARIZING, ear.fraction)
+            say()
     except BaseException:  # another attempt has the job, say: then nobody needs the speakers here
         ear.stopped.set()
         ended.wait()
         raise
+
+
+def _join(work: FileWork, aside: FileWork, ear: SideObserver, telling: PrefectFuture[None]) -> None:
+    _wait(work, ear, telling, lambda: work.observer.progress(Stage.DIARIZING, ear.fraction))
     try:
         telling.result()
     except StepFailed:

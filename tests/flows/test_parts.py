@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,14 +18,19 @@ import pytest
 from prefect import State
 
 from audio.samples import SAMPLE_RATE
+from audio.spool import Spool
 from flows.transcribe_part import transcribe_part
 from providers.base import RecognitionOptions
+from providers.diarizer import SpeakerBounds
+from providers.role import StepWatch
 from speech.clock import now
-from speech.errors import ProviderUnavailable
-from speech.jobs import Job
+from speech.diarization import Diarization
+from speech.errors import AttemptSuperseded, JobCancelled, ProviderUnavailable
+from speech.jobs import Job, Stage
 from speech.transcript import Recognition
 from storage.parts import WatchedPart
 from storage.workers import WorkerBeat
+from tasks.observer import JobObserver
 from tasks.parts import LOOK_AGAIN_SECONDS, idle_devices
 from tests.flows.conftest import Bench, Diarizing, Scripted, failing, tries
 from tests.flows.test_waiting import of_a_newer_version
@@ -265,3 +272,26 @@ def test_channels_by_themselves_are_not_shared_out_and_come_out(bench: Bench, lo
         1: "SPEAKER_01",
     }
     assert [speaker["label"] for speaker in stored["speakers"]] == ["SPEAKER_00", "SPEAKER_01"]
+
+
+def test_a_superseded_run_that_waits_beside_its_parts_stops_its_diarizer(
+    bench: Bench, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_out = threading.Event()
+
+    def superseded(observer: JobObserver, stage: Stage, fraction: float) -> None:
+        if shared_out.is_set() and stage is Stage.TRANSCRIBING:
+            raise AttemptSuperseded("Another attempt has begun.")
+
+    def endless(self: Diarizing, spool: Spool, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
+        while not watch.cancelled():
+            if watched(bench):
+                shared_out.set()
+            time.sleep(0.05)
+        raise JobCancelled("The job was cancelled while its speakers were told apart.")
+
+    monkeypatch.setattr(JobObserver, "progress", superseded)
+    monkeypatch.setattr(Diarizing, "_diarize", endless)
+    job = bench.submitted(file_ids=bench.stored(long), diarization={"enabled": True, "provider": "fake_diarizer"})
+    assert bench.run(job) is None
+    assert bench.parting.wait_seconds is None  # let go of: nobody is to run it again for this attempt
