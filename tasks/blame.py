@@ -1,9 +1,14 @@
-"""Whose trouble an error of a step is: that of a provider is somebody else's when the provider is."""
+"""What an error of a step is, and whose trouble: that of a provider is somebody else's when the provider is."""
 
 from __future__ import annotations
 
+import structlog
+
 from providers.registry import Registry
-from speech.errors import Blame, ProviderError, ProviderUnavailable, SpeechError, UnknownProvider
+from speech.disks import disk_error
+from speech.errors import Blame, ProviderError, ProviderUnavailable, SpeechError, UnexpectedError, UnknownProvider
+
+log = structlog.get_logger(__name__)
 
 
 def blame_of(error: SpeechError, registry: Registry) -> Blame:
@@ -11,6 +16,17 @@ def blame_of(error: SpeechError, registry: Registry) -> Blame:
     if isinstance(error, ProviderError) and _is_remote(registry, error.provider):
         return Blame.REQUEST
     return error.blame
+
+
+def known(error: Exception, what: str) -> SpeechError:
+    """The error as ours; ``what`` met it, for the log, which alone hears the words of an error that nobody foresaw."""
+    if isinstance(error, SpeechError):
+        return error
+    if isinstance(error, OSError) and (sick := disk_error(error, "A disk of this server")) is not None:
+        log.error("a disk fails the work", what=what, exc_info=error)
+        return sick
+    log.error("unexpected error", what=what, exc_info=error)
+    return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
 
 
 def _is_remote(registry: Registry, name: str) -> bool:

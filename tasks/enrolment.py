@@ -13,12 +13,11 @@ from pipeline.identify import space_of
 from pipeline.observer import Unobserved
 from pipeline.recording import stored_recording
 from pipeline.runtime import Runtime
-from speech.disks import disk_error
-from speech.errors import Blame, JobCancelled, SpeechError, UnexpectedError
+from speech.errors import Blame, JobCancelled, SpeechError
 from speech.options import Priority
 from storage.submission import RANKS
 from storage.takes import ClaimedTake
-from tasks.blame import blame_of
+from tasks.blame import blame_of, known
 from tasks.patience import MustWait, wait_for
 from tasks.retrying import as_task
 from tasks.work import StepFailed
@@ -60,7 +59,7 @@ class TakeWork:
         except JobCancelled:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its words must not reach Prefect
-            self.failure = _known(error)
+            self.failure = known(error, "an enrolment")
         else:
             return
         raise StepFailed(self.failure.code, self.failure.retryable)
@@ -113,13 +112,3 @@ def give_up(work: TakeWork) -> None:
 def leave(work: TakeWork) -> None:
     """Leave it to the next worker, as if it had not been taken up here."""
     work.runtime.wait(work.runtime.store.takes.put_off(work.claimed))
-
-
-def _known(error: Exception) -> SpeechError:
-    if isinstance(error, SpeechError):
-        return error
-    if isinstance(error, OSError) and (sick := disk_error(error, "A disk of this server")) is not None:
-        log.error("a disk fails an enrolment", exc_info=error)
-        return sick
-    log.error("unexpected error when listening to a take", exc_info=error)
-    return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")

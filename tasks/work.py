@@ -22,14 +22,12 @@ from pipeline.steps import KeptSteps, StepKey
 from pipeline.stopwatch import Stopwatch
 from providers.base import RecognitionOptions
 from speech.diarization import Diarization
-from speech.disks import disk_error
 from speech.errors import (
     AttemptSuperseded,
     Blame,
     JobCancelled,
     JobTimedOut,
     SpeechError,
-    UnexpectedError,
 )
 from speech.jobs import JobFile, StoredFile
 from speech.logs import about
@@ -37,7 +35,7 @@ from speech.options import TranscribeRequest
 from speech.transcript import Segment, Transcript
 from storage.attempts import Attempt
 from storage.submission import RANKS
-from tasks.blame import blame_of
+from tasks.blame import blame_of, known
 from tasks.observer import OVER, JobObserver
 from tasks.patience import LONGEST_WAIT_HERE, PROVIDER, FileMustWait, MustWait, asked_to_wait, is_of_all_files, wait_for
 
@@ -148,7 +146,7 @@ class FileWork:
         except (JobCancelled, AttemptSuperseded):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, its words must not reach Prefect
-            self.failure = self._known(error)
+            self.failure = known(error, "a step")
         else:
             return
         raise StepFailed(self.failure.code, self.failure.retryable and asked_to_wait(self.failure) <= LONGEST_WAIT_HERE)
@@ -164,7 +162,7 @@ class FileWork:
             except StepFailed:
                 self._wait_or_fail(self.failure)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
-                self._wait_or_fail(self._known(error))
+                self._wait_or_fail(known(error, "a step"))
 
     def out_of_time(self) -> bool:
         """Whether the job's time is over; then the file has failed, without any work."""
@@ -172,15 +170,6 @@ class FileWork:
             return False
         self._fail(JobTimedOut(OVER))
         return True
-
-    def _known(self, error: Exception) -> SpeechError:
-        if isinstance(error, SpeechError):
-            return error
-        if isinstance(error, OSError) and (sick := disk_error(error, "A disk of this server")) is not None:
-            log.error("a disk fails a step", exc_info=error)
-            return sick
-        log.error("unexpected error in a step", exc_info=error)
-        return UnexpectedError(f"The server met an unexpected error ({type(error).__name__}).")
 
     def tell_of_trouble(self, error: SpeechError) -> Blame:
         """What the error is laid to; the worker hears of what is its own trouble, and may take less."""
