@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+from anyio.lowlevel import checkpoint
 from pydantic import Field, ValidationError
 
 from api.deps import Parts
-from api.problems import invalid_request, status_of
-from api.refusals import BatchRefused, FieldError, FilesMissing, InvalidRequest, Refused
+from api.problems import MOST_ERRORS, invalid_request, status_of
+from api.refusals import BatchRefused, FieldError, FilesMissing, InvalidRequest, Refused, inside
 from api.submission import checked_request, files_missing
 from speech.errors import SpeechError, UnsupportedOption
 from speech.options import OptionsModel, TranscribeRequest, by_newer_names
 from storage.errors import Missing
 
-_INPUTS = ("file_ids", "urls")
+_INPUTS = ("file_ids", "urls", "script")
+DEFAULTS_BYTES = 65_536
+"""Largest ``defaults``, as JSON."""
 
 
 class BatchBody(OptionsModel):
@@ -48,6 +51,9 @@ async def checked_batch(body: Any, parts: Parts, owner_id: str) -> list[Transcri
     requests: list[TranscribeRequest] = []
     refused: list[tuple[SpeechError, list[FieldError]]] = []
     for index, item in enumerate(batch.items):
+        if sum(len(fields) for _, fields in refused) >= MOST_ERRORS:
+            break
+        await checkpoint()  # others have the loop between two items
         try:
             requests.append(await checked_request(defaults | by_newer_names(item), parts, owner_id))
         except SpeechError as error:
@@ -91,17 +97,20 @@ def _batch(body: Any, most: int) -> BatchBody:
         raise InvalidRequest(message, [FieldError("items", message, "too_long")])
     given = [f"defaults.{name}" for name in _INPUTS if name in batch.defaults]
     if given:
-        message = "Recordings belong to the items."
+        message = "Recordings and their texts belong to the items."
         raise InvalidRequest(message, [FieldError(field, message, "extra_forbidden") for field in given])
+    if len(json.dumps(batch.defaults)) > DEFAULTS_BYTES:
+        message = f"defaults may have {DEFAULTS_BYTES} bytes at most: every job keeps them."
+        raise InvalidRequest(message, [FieldError("defaults", message, "too_long")])
     return batch
 
 
 def _fields(index: int, error: SpeechError) -> list[FieldError]:
     item = f"items[{index}]"
-    if isinstance(error, Refused) and error.errors:
-        return [replace(each, field=f"{item}.{each.field}" if each.field else item) for each in error.errors]
-    field = error.field if isinstance(error, UnsupportedOption) else ""
-    return [FieldError(f"{item}.{field}" if field else item, error.message, error.code)]
+    placed = inside(item, error) if isinstance(error, Refused | UnsupportedOption) else error
+    if isinstance(placed, Refused) and placed.errors:
+        return list(placed.errors)
+    return [FieldError(placed.field if isinstance(placed, UnsupportedOption) else item, error.message, error.code)]
 
 
 def _refusal(refused: Sequence[tuple[SpeechError, list[FieldError]]]) -> BatchRefused:

@@ -14,7 +14,7 @@ from api.problems import problem
 from api.request_ids import REQUEST_ID
 
 EXPOSED = ("X-Request-ID", "Location", "ETag", "Retry-After", "Content-Disposition")
-_METHODS = ("GET", "HEAD", "POST", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 _HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "X-Request-ID")
 _REFUSED = "This origin, method or header is not allowed here; the operator names origins in WOA_CORS_ORIGINS."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 
 _PATTERN = r"^[A-Za-z0-9_.\-]+$"
 _EXAMPLES = ["0193a1b2c3d47e6f8091a2b3c4d5e6f7"]
@@ -20,6 +20,7 @@ TranscriptId = Annotated[
 IngestId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="An ingest's id.", examples=_EXAMPLES)]
 SpeakerId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A speaker's id.", examples=_EXAMPLES)]
 TakeId = Annotated[str, Path(max_length=128, pattern=_PATTERN, description="A take's id.", examples=_EXAMPLES)]
+ObjectId = Annotated[str | None, Query(max_length=128, pattern=_PATTERN, description="Only this object.")]
 FormatName = Annotated[
     str, Path(max_length=64, pattern=_PATTERN, description="json, vtt, srt, txt, tsv, rttm.", examples=["vtt"])
 ]

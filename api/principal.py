@@ -125,10 +125,18 @@ def _check_origin(headers: Headers, settings: Settings) -> None:
     origin = headers.get("origin")
     if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
         return
-    if urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if _place(origin) != headers.get("host", "").lower():
         raise OriginRefused(
             "A web page of another site may change nothing here: name its origin in WOA_CORS_ORIGINS, or use a key."
         )
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None when it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str:

@@ -200,6 +200,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
+MOST_ERRORS = 100
+"""Fields that one answer names at most: nobody mends more at a time."""
+
+
 def field_errors(found: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple[FieldError, ...]:
     """Pydantic's findings as ours, without the values that were given; ``skip`` leading parts of the path."""
     return tuple(FieldError(_path(error["loc"][skip:]), str(error["msg"]), str(error["type"])) for error in found)
@@ -208,7 +212,7 @@ def field_errors(found: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple[
 def invalid_request(error: ValidationError) -> refusals.InvalidRequest:
     """The refusal of a body whose fields are wrong."""
     errors = field_errors(error.errors(include_url=False, include_input=False, include_context=False))
-    return refusals.InvalidRequest(_sentence(errors), errors)
+    return refusals.InvalidRequest(_sentence(errors), errors[:MOST_ERRORS])
 
 
 def _sentence(errors: Sequence[FieldError]) -> str:

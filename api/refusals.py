@@ -16,11 +16,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-from speech.errors import SpeechError
+from speech.errors import SpeechError, UnsupportedOption
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,14 @@ class Refused(SpeechError):
         self.args = (message, tuple(errors), retry_after)
         self.errors = tuple(errors)
         self.retry_after = retry_after
+
+
+def inside(place: str, error: Refused | UnsupportedOption) -> SpeechError:
+    """The same refusal of what is part of something larger, at ``place`` in it."""
+    if isinstance(error, UnsupportedOption):
+        return type(error)(error.message, f"{place}.{error.field}" if error.field else place)
+    fields = [replace(each, field=f"{place}.{each.field}" if each.field else place) for each in error.errors]
+    return type(error)(error.message, fields, error.retry_after)
 
 
 class Unauthenticated(Refused):

@@ -170,7 +170,7 @@ def _reads(door: Door) -> Figures:
     time.sleep(WATCHED_SECONDS)
     counted = door.counted(began, began + WATCHED_SECONDS)
     figures = {
-        f"{QUEUED} queued, reads of runs by control, a second": Figure(counted.pop(READS, 0) / WATCHED_SECONDS, 1.5)
+        f"{QUEUED} queued, reads of runs by control, a second": Figure(counted.pop(READS, 0) / WATCHED_SECONDS, 1)
     }
     return figures | {
         f"{QUEUED} queued, `{call}`, a second": Figure(count / WATCHED_SECONDS) for call, count in counted.most_common()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,10 +61,12 @@ class RunReader:
         wanted = list(run_ids)
         found: list[FlowRun] = []
         for start in range(0, len(wanted), PAGE):
-            found += await self._all(_named(wanted[start : start + PAGE]), {})
+            page = wanted[start : start + PAGE]
+            found += await self._all(_named(page), {}, len(page))
         return found
 
-    async def _all(self, wanted: dict[str, Any], more: dict[str, Any]) -> list[FlowRun]:
+    async def _all(self, wanted: dict[str, Any], more: dict[str, Any], most: float = math.inf) -> list[FlowRun]:
+        """All that there are, page by page; there are no more than ``most``."""
         found: list[FlowRun] = []
         while True:
             # Prefect's own client cannot say `or_`, which makes one question of four.
@@ -80,7 +83,7 @@ class RunReader:
             )
             page = [FlowRun.model_validate(entry) for entry in response.json()]
             found += page
-            if len(page) < PAGE:
+            if len(page) < PAGE or len(found) >= most:
                 return found
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -26,7 +25,7 @@ from control.watcher import Watcher
 from orchestration.beside import end
 from orchestration.client import open_client
 from orchestration.events import listen, run_events
-from orchestration.outages import Outage
+from orchestration.outages import Outage, again
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
 from speech.pools import Routing
@@ -44,9 +43,9 @@ ENROL = "enrol/enrol"
 LEASE = "control"
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
-LOOK_SECONDS = 0.8
-"""Between two looks: with the look itself it stays below a second."""
+LOOK_SECONDS = 1.1
 PAGE_SECONDS = 10.0
+"""Between two looks, and between two pages of those that wait: together no more than one read a second."""
 DELIVER_SECONDS = 0.5
 ENROL_SECONDS = 0.8
 PART_SECONDS = 0.8
@@ -159,8 +158,8 @@ class Office:
     async def work(self) -> None:
         """Do all of it, until cancelled."""
         async with open_client(self.settings) as client, asyncio.TaskGroup() as group:
-            group.create_task(_again(self._collect, "the database or the storage of files", COLLECT_SECONDS))
-            group.create_task(_again(self.store.database.checkpoint, "the database", CHECKPOINT_SECONDS))
+            group.create_task(again(self._collect, "the database or the storage of files", COLLECT_SECONDS))
+            group.create_task(again(self.store.database.checkpoint, "the database", CHECKPOINT_SECONDS))
             routing = Routing.from_settings(self.settings)
             for pool in routing.pools:
                 await self._find_pool(client, pool)
@@ -185,15 +184,15 @@ class Office:
                 await watcher.submit_stranded()
 
             group.create_task(self._send(outbox))
-            group.create_task(_again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
-            group.create_task(_again(parts.attend, f"Prefect, or its deployment {self.part}", PART_SECONDS))
-            group.create_task(_again(enrolments.make_runs, f"Prefect, or its deployment {self.enrol}", ENROL_SECONDS))
-            group.create_task(_again(look, "Prefect or the database, when watching", LOOK_SECONDS))
-            group.create_task(_again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
-            group.create_task(_again(hints.follow, "Prefect or the database, when following hints", 0.0))
-            group.create_task(_again(ingests.make_runs, "Prefect or the database, when ingesting", INGEST_SECONDS))
+            group.create_task(again(dispatch.send_due, f"Prefect, or its deployment {self.deliver}", DELIVER_SECONDS))
+            group.create_task(again(parts.attend, f"Prefect, or its deployment {self.part}", PART_SECONDS))
+            group.create_task(again(enrolments.make_runs, f"Prefect, or its deployment {self.enrol}", ENROL_SECONDS))
+            group.create_task(again(look, "Prefect or the database, when watching", LOOK_SECONDS))
+            group.create_task(again(page, "Prefect or the database, when going through the queue", PAGE_SECONDS))
+            group.create_task(again(hints.follow, "Prefect or the database, when following hints", 0.0))
+            group.create_task(again(ingests.make_runs, "Prefect or the database, when ingesting", INGEST_SECONDS))
             group.create_task(
-                _again(ingests.keep_schedules, "Prefect or the database, when scheduling", SCHEDULE_SECONDS)
+                again(ingests.keep_schedules, "Prefect or the database, when scheduling", SCHEDULE_SECONDS)
             )
             group.create_task(listen(self.settings, run_events(work_pool=routing.pools), hints.hear))
 
@@ -223,19 +222,6 @@ class Office:
             await outbox.empty()
 
         try:
-            await _again(send, "Prefect or the database, when submitting", 0.0)
+            await again(send, "Prefect or the database, when submitting", 0.0)
         finally:
             await signal.close()
-
-
-async def _again(work: Callable[[], Awaitable[None]], what: str, pause: float) -> None:
-    """Do it again and again, ``pause`` apart; an outage is said once, and waited for."""
-    outage = Outage(what)
-    while True:
-        try:
-            await work()
-            outage.over()
-        except Exception as reason:  # noqa: BLE001 - control outlives every outage
-            outage.met(reason)
-            await asyncio.sleep(RETRY_SECONDS)
-        await asyncio.sleep(pause)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
@@ -10,6 +12,9 @@ import structlog
 from speech.errors import SpeechError
 
 log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+"""How long something that is away is at least left in peace."""
 
 
 @dataclass
@@ -30,6 +35,21 @@ class Outage:
         if self.away:
             log.info("it answers again", what=self.what)
         self.away = False
+
+
+async def again(work: Callable[[], Awaitable[object]], what: str, pause: float) -> None:
+    """Do it again and again, ``pause`` seconds apart, until cancelled; an outage of ``what`` is said once, and waited
+    for."""
+    outage = Outage(what)
+    while True:
+        try:
+            await work()
+            outage.over()
+        except Exception as reason:  # noqa: BLE001 - whoever serves outlives every outage
+            outage.met(reason)
+            await asyncio.sleep(max(pause, RETRY_SECONDS))
+        else:
+            await asyncio.sleep(pause)
 
 
 def _in_short(reason: Exception) -> str:

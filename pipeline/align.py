@@ -1,7 +1,8 @@
 """Word times by an aligner, of what was recognised.
 
 Segments go in windows of neighbours, as long as the aligner takes. A window that it cannot align is tried segment by
-segment; what it cannot align then keeps the times that it had. Nothing is lost: every word comes back.
+segment; what it cannot align then keeps the times that it had. Nothing is lost: every word comes back. Long
+recordings are kept block by block: whoever takes up an interrupted job aligns the rest.
 """
 
 from __future__ import annotations
@@ -22,14 +23,38 @@ from pipeline.worded import worded
 from providers.aligner import Aligner, Timing
 from speech.transcript import Segment
 
-VERSION = 1
+VERSION = 2
 """Raised when the same segments and audio would be aligned otherwise by the pipeline."""
 
-_SHAPE = TypeAdapter(tuple[Segment, ...])
 _PADDING = 0.3
 """Seconds of audio around a window: a recogniser's times are not exact."""
 _FARTHEST = 1.0
 """Seconds between two segments beyond which they do not share a window."""
+_BLOCK = 600.0
+"""Seconds of segments that are kept as one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Segments with their times; ``unplaced`` of the ``words`` keep those that they had."""
+
+    segments: tuple[Segment, ...] = ()
+    words: int = 0
+    unplaced: int = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence where not every word was placed."""
+        if not self.unplaced:
+            return ()
+        return (
+            f"{self.unplaced} of {self.words} words keep the times of the recogniser: the aligner does not know their "
+            "language, or did not find them in the sound.",
+        )
+
+
+_SHAPE = TypeAdapter(Aligned)
+_SCRIPT_SHAPE = TypeAdapter(tuple[Segment, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +66,7 @@ class Aligning:
     steps: StepStore
     observer: Observer
 
-    def segments(self, segments: Sequence[Segment], language: str | None) -> tuple[Segment, ...]:
+    def segments(self, segments: Sequence[Segment], language: str | None) -> Aligned:
         """As `align_segments`, or what was found before.
 
         Raises:
@@ -50,17 +75,27 @@ class Aligning:
 
         """
 
-        def work() -> tuple[Segment, ...]:
-            apart = {segment.channel: None for segment in segments}
-            return tuple(aligned for channel in apart for aligned in self._channel(channel, segments, language))
+        apart = {segment.channel: None for segment in segments}
+        done = [block for channel in apart for block in self._channel(channel, segments, language)]
+        return Aligned(
+            tuple(segment for block in done for segment in block.segments),
+            sum(block.words for block in done),
+            sum(block.unplaced for block in done),
+        )
 
-        return run_step(self.steps, self._key("align", language, segments), _SHAPE, work)
-
-    def _channel(self, channel: int | None, segments: Sequence[Segment], language: str | None) -> tuple[Segment, ...]:
-        """What was recognised in one channel, aligned with the sound of that channel."""
-        spool = self.recording.spool(self.observer, channel)
+    def _channel(self, channel: int | None, segments: Sequence[Segment], language: str | None) -> Iterator[Aligned]:
+        """What was recognised in one channel, aligned with the sound of that channel, block by block."""
         own = [segment for segment in segments if segment.channel == channel]
-        return align_segments(spool, own, self.aligner, language, self.observer)
+        for block in _blocks(own):
+
+            def work(block: range = block) -> Aligned:
+                spool = self.recording.spool(self.observer, channel)
+                return align_segments(spool, own, self.aligner, language, self.observer, block)
+
+            # The neighbours of a block bound its outermost windows.
+            near = own[max(block.start - 1, 0) : block.stop + 1]
+            first = min(block.start, 1)
+            yield run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
 
     def script(self, text: str, heard: Sequence[Segment], language: str) -> tuple[Segment, ...]:
         """As `align_script`, or what was found before.
@@ -75,9 +110,9 @@ class Aligning:
             spool = self.recording.spool(self.observer)
             return align_script(spool, text, heard, self.aligner, language, self.observer)
 
-        return run_step(self.steps, self._key("script", language, heard, text=text), _SHAPE, work)
+        return run_step(self.steps, self._key("script", language, heard, text=text), _SCRIPT_SHAPE, work)
 
-    def _key(self, step: str, language: str | None, segments: Sequence[Segment], text: str | None = None) -> StepKey:
+    def _key(self, step: str, language: str | None, segments: Sequence[Segment], **more: str | int) -> StepKey:
         return step_key(
             self.recording.owner_id,
             step,
@@ -86,13 +121,18 @@ class Aligning:
             aligner=self.aligner.identity(),
             language=language,
             segments=[asdict(segment) for segment in segments],
-            text=text,
+            **more,
         )
 
 
 def align_segments(
-    spool: Spool, segments: Sequence[Segment], aligner: Aligner, language: str | None, observer: Observer
-) -> tuple[Segment, ...]:
+    spool: Spool,
+    segments: Sequence[Segment],
+    aligner: Aligner,
+    language: str | None,
+    observer: Observer,
+    block: range | None = None,
+) -> Aligned:
     """The segments with the times and confidences that the aligner gives their words.
 
     A segment without words gets some, parted as `written_words` does. Segments in a language that the aligner does
@@ -103,16 +143,30 @@ def align_segments(
         segments: in order of time; those of several channels or speakers may overlap.
         language: of segments that say none.
         aligner, observer: who works, and who watches.
+        block: the indexes of those that are wanted; all, unless given.
 
     """
     old = [worded(segment) for segment in segments]
-    done: list[Segment | None] = [None] * len(old)
+    wanted = range(len(old)) if block is None else block
+    done: dict[int, Segment] = {}
     windows = _Windows(Ear(spool, aligner, observer), old, language)
-    for window in windows.all():
-        for index, segment in zip(window, windows.aligned(window), strict=True):
-            done[index] = segment
+    for window in windows.of(wanted):
+        done |= windows.aligned(window)
         windows.ear.told((window[-1] + 1) / len(old))
-    return tuple(new or before for new, before in zip(done, old, strict=True))
+    words = sum(len(old[index].words) for index in wanted)
+    placed = sum(len(segment.words) for segment in done.values())
+    return Aligned(tuple(done.get(index, old[index]) for index in wanted), words, words - placed)
+
+
+def _blocks(segments: Sequence[Segment]) -> Iterator[range]:
+    """The segments' indexes, in blocks of about ten minutes."""
+    first = 0
+    for index, segment in enumerate(segments):
+        if segment.end - segments[first].start > _BLOCK and index > first:
+            yield range(first, index)
+            first = index
+    if segments:
+        yield range(first, len(segments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +177,11 @@ class _Windows:
     segments: Sequence[Segment]
     language: str | None
 
-    def all(self) -> Iterator[list[int]]:
-        """The windows in order; what the aligner does not know is in none."""
+    def of(self, wanted: range) -> Iterator[list[int]]:
+        """The windows of those indexes, in order; what the aligner does not know is in none."""
         window: list[int] = []
-        for index, segment in enumerate(self.segments):
+        for index in wanted:
+            segment = self.segments[index]
             if not segment.words or not self.ear.aligner.abilities.knows(self._language(segment)):
                 # Whatever it is, it parts its neighbours: its sound is not theirs.
                 if window:
@@ -140,14 +195,16 @@ class _Windows:
         if window:
             yield window
 
-    def aligned(self, window: Sequence[int]) -> list[Segment]:
-        """The segments of a window with new times, or where there is no way, as they were."""
+    def aligned(self, window: Sequence[int]) -> dict[int, Segment]:
+        """The segments of a window with new times, by index, without those for which there is no way."""
         chosen = [self.segments[index] for index in window]
         words = [word for segment in chosen for word in segment.words]
         timings = self.ear.times_in_parts(*self._bounds(window), words, self._language(chosen[0]))
         if timings is not None:
-            return list(_retimed(chosen, timings))
-        return chosen if len(window) == 1 else [segment for index in window for segment in self.aligned([index])]
+            return dict(zip(window, _retimed(chosen, timings), strict=True))
+        if len(window) == 1:
+            return {}
+        return {index: segment for alone in window for index, segment in self.aligned([alone]).items()}
 
     def _language(self, segment: Segment) -> str:
         return segment.language or self.language or ""

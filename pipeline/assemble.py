@@ -35,8 +35,10 @@ def assemble(
     identities: Mapping[str, Identity] | None = None,
     job_id: str | None = None,
     stages: Mapping[str, float] | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Transcript:
-    """Make one transcript of the segments, with the speakers where they were told apart."""
+    """Make one transcript of the segments, with the speakers where they were told apart; ``warnings`` are those of
+    the steps behind recognition."""
     told = diarization or Diarization()
     transcript = Transcript(
         transcript_id=transcript_id_of(job_id, recording.file_id or recording.sha256),
@@ -55,6 +57,6 @@ def assemble(
         quality=prepared.quality,
         usage=Usage(audio_seconds=round(prepared.duration, 3)),
         stages=dict(stages or {}),
-        warnings=(*prepared.warnings, *recognised.warnings),
+        warnings=(*prepared.warnings, *recognised.warnings, *warnings),
     )
     return with_channel_speakers(transcript, prepared.channels)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio.limits import Limits
-from pipeline.align import Aligning
+from pipeline.align import Aligned, Aligning
 from pipeline.assemble import assemble, laid_out
 from pipeline.attribute import attribute
 from pipeline.diarize import diarize
@@ -66,11 +66,13 @@ def transcribe_file(
         language = recognised.language or options.language
         spoken = runtime.registry.spoken(request, options)
         refining = _Refining(runtime.registry, request, recording, spoken, language, steps, watching, clock)
-        segments = refining.aligned(laid_out(prepared, recognised))
+        aligned = refining.aligned(laid_out(prepared, recognised))
         told = refining.told()
-        segments = attribute(segments, told) if told is not None else segments
+        segments = attribute(aligned.segments, told) if told is not None else aligned.segments
         segments = refining.punctuated(segments)
-        return assemble(recording, prepared, recognised, segments, told, stages=clock.seconds)
+        return assemble(
+            recording, prepared, recognised, segments, told, stages=clock.seconds, warnings=aligned.warnings
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,15 @@ class _Refining:
     observer: Observer
     clock: Stopwatch
 
-    def aligned(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    def aligned(self, segments: tuple[Segment, ...]) -> Aligned:
         aligner = self.registry.aligner(self.request, self.spoken)
         if aligner is None:
-            return segments
+            return Aligned(segments)
         aligning = Aligning(self.recording, aligner, self.steps, self.observer)
         with self.clock.stage("align"):
             if self.request.script is not None:
-                return aligning.script(self.request.script, segments, self.language or self.spoken[0])
-            return aligning.segments(segments, self.language) if segments else segments
+                return Aligned(aligning.script(self.request.script, segments, self.language or self.spoken[0]))
+            return aligning.segments(segments, self.language)
 
     def told(self) -> Diarization | None:
         diarizer = self.registry.diarizer(self.request, self.spoken)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
@@ -78,12 +79,18 @@ class PocketsphinxAligner(Aligner):
         if said and duration >= _SHORTEST:
             key = (self.name, self.digest())
             with self._engine.pool.borrow(key, _Decoding, _MEMORY_BYTES, cancelled=watch.cancelled) as decoding:
-                if watch.cancelled():
-                    raise JobCancelled("The job was cancelled while it was aligned.")
-                timings = decoding.align(samples, [words[index] for index in said])
+                timings = decoding.align(samples, [words[index] for index in said], lambda: self._turn(watch))
             for index, timing in zip(said, timings, strict=True):
                 found[index] = timing
         return filled(found, words, duration)
+
+    @contextmanager
+    def _turn(self, watch: StepWatch) -> Iterator[None]:
+        """A turn of the processor, where that is the device; beside a GPU it is nobody's scarce thing."""
+        if watch.cancelled():
+            raise JobCancelled("The job was cancelled while it was aligned.")
+        with self._engine.slot(watch.cancelled) if self._engine.device.kind == "cpu" else nullcontext():
+            yield
 
 
 class _Decoding:
@@ -93,7 +100,7 @@ class _Decoding:
         from pocketsphinx import Decoder
 
         folder = _folder()
-        self._turn = threading.Lock()
+        self._alone = threading.Lock()
         self._entries: dict[tuple[str, ...], str] = {}
         try:
             self._decoder = Decoder(
@@ -113,8 +120,10 @@ class _Decoding:
         except RuntimeError as error:
             raise ModelUnavailable("The models inside pocketsphinx are broken: install the package anew.") from error
 
-    def align(self, samples: Samples, words: Sequence[str]) -> list[Timing]:
-        with self._turn:
+    def align(
+        self, samples: Samples, words: Sequence[str], turn: Callable[[], AbstractContextManager[None]]
+    ) -> list[Timing]:
+        with turn(), self._alone:
             self._decoder.set_align_text(" ".join(self._entry(word) for word in words))
             self._decoder.start_utt()
             self._decoder.process_raw(_pcm(samples), full_utt=True)

@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from speech.errors import DeviceUnavailable, ModelUnavailable, ProviderRejected, ProviderUnavailable, SpeechError
+from providers.error_translation import of_device, says, translator
+from speech.errors import ModelUnavailable, ProviderRejected, ProviderUnavailable, SpeechError
 
 NAME = "faster_whisper"
 
-_TOO_LONG = ("The length of the prompt is",)
-_OUT_OF_MEMORY = ("out of memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
-_DEVICE = ("CUDA", "CUBLAS", "cuDNN", "libcublas", "libcudnn")
-
-
-@contextmanager
-def translated(loading: Path | None = None) -> Iterator[None]:
-    """Turn what is known into ours; what is not known passes untouched, since a bug is not a fault of the engine.
-
-    ``loading`` is the folder of the model while it is loaded: what goes wrong then is the model's fault.
-    """
-    try:
-        yield
-    except Exception as error:
-        known = _known(error, loading)
-        if known is None:
-            raise
-        raise known from error
-
 
 def _known(error: Exception, loading: Path | None) -> SpeechError | None:
-    if isinstance(error, SpeechError):
-        return None
-    text = str(error)
-    if isinstance(error, MemoryError) or _has(text, _OUT_OF_MEMORY):
-        return ProviderUnavailable(
-            "The device has not enough memory for the model: choose a smaller one, or run fewer jobs at once.", NAME
-        )
-    if isinstance(error, ValueError) and _has(text, _TOO_LONG):
+    if isinstance(error, ValueError) and says(error, "The length of the prompt is"):
         return ProviderRejected(
             "The prompt, the hotwords, the prefix and max_new_tokens together are longer than the 448 tokens that "
             "the model takes: shorten them.",
             NAME,
         )
-    if isinstance(error, OSError | RuntimeError) and _has(text, _DEVICE):
-        return DeviceUnavailable(
-            "The CUDA device or its libraries cannot be used now: see `woa doctor`, or set WOA_DEVICE=cpu.", NAME
-        )
-    return None if loading is None else _broken(error, loading)
+    device = of_device(
+        error, NAME, "The device has not enough memory for the model: choose a smaller one, or run fewer jobs at once."
+    )
+    return _broken(error, loading) if device is None and loading is not None else device
 
 
 def _broken(error: Exception, folder: Path) -> SpeechError | None:
-    if isinstance(error, ValueError) and "compute type" in str(error):
+    if isinstance(error, ValueError) and says(error, "compute type"):
         return ProviderUnavailable(
             "This device does not compute in the type that WOA_COMPUTE_TYPE asks for: set it to auto.", NAME
         )
@@ -62,5 +34,5 @@ def _broken(error: Exception, folder: Path) -> SpeechError | None:
     return None
 
 
-def _has(text: str, parts: tuple[str, ...]) -> bool:
-    return any(part in text for part in parts)
+translated = translator(_known)
+"""As a context manager: turns what is known into ours, see `translator`."""

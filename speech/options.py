@@ -118,7 +118,9 @@ class TranscribeRequest(OptionsModel):
     language: LanguageCode = Field("auto", description="ISO 639 code, or `auto` to detect it.")
     task: Literal["transcribe", "translate"] = Field("transcribe", description="`translate` is into English.")
     translate_to: list[LanguageCode] = Field(default_factory=list, max_length=8)
-    output_formats: list[Identifier] | Literal["all"] = Field(default_factory=lambda: ["json"])
+    output_formats: Annotated[list[Identifier], Field(max_length=32)] | Literal["all"] = Field(
+        default_factory=lambda: ["json"]
+    )
     word_timestamps: bool = True
     vad: VadOptions = VadOptions()
     guard: GuardOptions = GuardOptions()
@@ -167,6 +169,8 @@ class TranscribeRequest(OptionsModel):
     def _aligned(self) -> Self:
         if self.script is not None and not self.alignment.enabled:
             raise ValueError("script needs alignment.enabled: true")
+        if self.alignment.enabled and not self.word_timestamps:
+            raise ValueError("alignment gives times to words: it needs word_timestamps: true")
         if self.alignment.enabled and self.task == "translate":
             raise ValueError("alignment finds the words that are spoken: it cannot time a translation")
         if self.script is not None and self.channels == "split":

@@ -112,10 +112,17 @@ class Ingests:
             )
         return [_ingest(row) for row in rows], following
 
-    async def change(self, owner_id: str, ingest_id: str, options: IngestOptions) -> Ingest:
-        """Replace the options; where another place or other names are meant now, everything is looked at anew."""
+    async def change(
+        self, owner_id: str, ingest_id: str, options: IngestOptions, *, before: IngestOptions | None = None
+    ) -> Ingest | None:
+        """Replace the options; where another place or other names are meant now, everything is looked at anew.
+
+        None when they are not what they were ``before``, where that is given: somebody else has changed them.
+        """
         async with self._database.writing() as connection:
             row = await _found(connection, owner_id, ingest_id, lock=True)
+            if before is not None and _ingest(row).options != before:
+                return None
             values = _columns(options) | {"updated_at": now()}
             if _looks_elsewhere(row["options"], values["options"]):
                 values["watermark"] = None

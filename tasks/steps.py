@@ -94,6 +94,7 @@ def assemble(work: FileWork) -> None:
         work.diarization,
         identities=work.identities,
         job_id=work.attempt.job.job_id,
+        warnings=work.warnings,
     )
 
 

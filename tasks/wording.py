@@ -36,7 +36,8 @@ def _align(work: FileWork) -> None:
         if script is not None:
             work.segments = aligning.script(script, work.segments, work.language or work.spoken[0])
         elif work.segments:
-            work.segments = aligning.segments(work.segments, work.language)
+            aligned = aligning.segments(work.segments, work.language)
+            work.segments, work.warnings = aligned.segments, aligned.warnings
 
 
 @step("punctuate", 24 * HOURS)

@@ -65,6 +65,8 @@ class FileWork:
     recognised: Recognised
     segments: tuple[Segment, ...]
     diarization: Diarization | None = None
+    warnings: tuple[str, ...] = ()
+    """Sentences about the steps behind recognition, for whoever reads the result."""
     identities: Mapping[str, Identity] = {}
     """Who the speakers are, by label, as far as the owner has enrolled them."""
     transcript: Transcript

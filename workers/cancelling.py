@@ -7,7 +7,6 @@ their finished steps.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from orchestration.outages import Outage
+from orchestration.outages import again
 from storage.store import Store
 
 log = structlog.get_logger(__name__)
@@ -49,17 +48,10 @@ class Enforcer:
     killers: Sequence[Killer]
     clock: Callable[[], float] = time.monotonic
     _since: dict[UUID, float] = field(default_factory=dict)
-    _outage: Outage = field(default_factory=lambda: Outage("the database"))
 
     async def watch(self) -> None:
         """Look until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-                self._outage.over()
-            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
-                self._outage.met(reason)
+        await again(self.look, "the database", LOOK_SECONDS)
 
     async def look(self) -> None:
         """Kill the processes of runs whose time to stop is over."""

@@ -47,6 +47,7 @@ def choose(
     leave: Callable[[FlowRun, DueJob], bool] = lambda run, job: False,
     admit: Callable[[DueJob], bool] = lambda job: True,
     light: Callable[[FlowRun, DueJob | None], bool] = lambda run, job: False,
+    again: Callable[[FlowRun], bool] = lambda run: False,
 ) -> Choice:
     """Choose among the runs, which come in the order of their queues' priority and of their age.
 
@@ -54,24 +55,31 @@ def choose(
     next, of equals the one whom ``served`` names the longest ago, or not at all. ``leave`` says whether another worker
     should have the first try at a run; until that is over the run keeps its room from less urgent queues. ``admit``
     says whether limits allow a job; it counts those that it admits. ``light`` are runs that long ones must not keep
-    waiting, those of no job among them. Else runs of no job are taken as they come.
+    waiting, those of no job among them. Else runs of no job are taken as they come; those that run ``again`` as
+    suspects: nobody counts what they were aboard of.
     """
+
+    def suspect(run: FlowRun, job: DueJob | None) -> bool:
+        return again(run) if job is None else job.suspect
+
     choice, at_work, last = Choice(), Counter(running), served or {}
     for _, queue in groupby(due, key=lambda run: run.work_queue_name):
         waiting, kept = list(queue), choice.left_to_others
         here, beside = max(0, room.ordinary - kept), room.beside - max(0, kept - room.ordinary)
-        while fitting := _fitting(waiting, jobs, choice, here, beside, light):
+        while fitting := _fitting(waiting, jobs, choice, here, beside, light, suspect):
             run = min(fitting, key=lambda run: (at_work[owner := _owner(run, jobs)], last.get(owner, 0.0)))
             waiting.remove(run)
             job = jobs.get(job_id_of(run) or "")
-            if job is None or job.suspect or not leave(run, job):
-                _place(choice, run, job, room, at_work, admit, beside=len(choice.ordinary) - choice.beside >= here)
+            if suspect(run, job):
+                _place_alone(choice, run, job, room, admit)
+            elif job is None or not leave(run, job):
+                _place(choice, run, job, at_work, admit, beside=len(choice.ordinary) - choice.beside >= here)
             else:
                 choice.left_to_others += 1
         for run in waiting:  # no ordinary room is left, but suspects have a place of their own
             job = jobs.get(job_id_of(run) or "")
-            if job is not None and job.suspect:
-                _place(choice, run, job, room, at_work, admit)
+            if suspect(run, job):
+                _place_alone(choice, run, job, room, admit)
     return choice
 
 
@@ -82,6 +90,7 @@ def _fitting(
     ordinary: int,
     beside: int,
     light: Callable[[FlowRun, DueJob | None], bool],
+    suspect: Callable[[FlowRun, DueJob | None], bool],
 ) -> Sequence[FlowRun]:
     """Those of the runs that there is room for, beside those that were chosen."""
     if len(choice.ordinary) - choice.beside < ordinary:
@@ -89,29 +98,30 @@ def _fitting(
     if choice.beside >= beside:
         return ()
     known = [(run, jobs.get(job_id_of(run) or "")) for run in waiting]
-    return [run for run, job in known if (job is None or not job.suspect) and light(run, job)]
+    return [run for run, job in known if not suspect(run, job) and light(run, job)]
 
 
 def _place(
     choice: Choice,
     run: FlowRun,
     job: DueJob | None,
-    room: Room,
     at_work: Counter[str],
     admit: Callable[[DueJob], bool],
     *,
-    beside: bool = False,
+    beside: bool,
 ) -> None:
-    if job is not None and job.suspect:
-        if len(choice.suspects) < room.suspects and admit(job):
-            choice.suspects.append(run)
-    elif job is None:
+    if job is None or admit(job):
         choice.ordinary.append(run)
         choice.beside += beside
-    elif admit(job):
-        choice.ordinary.append(run)
-        choice.beside += beside
-        at_work[job.owner_id] += 1
+        if job is not None:
+            at_work[job.owner_id] += 1
+
+
+def _place_alone(
+    choice: Choice, run: FlowRun, job: DueJob | None, room: Room, admit: Callable[[DueJob], bool]
+) -> None:
+    if len(choice.suspects) < room.suspects and (job is None or admit(job)):
+        choice.suspects.append(run)
 
 
 def _owner(run: FlowRun, jobs: Mapping[str, DueJob]) -> str:

@@ -163,6 +163,7 @@ class Dispatcher:
             leave=self._leave_to_others,
             admit=await self._admission(jobs),
             light=lambda run, job: self._guest(run, job).light,
+            again=lambda run: self.suspects is not None and run.run_count > 0,
         )
         return Look(choice, jobs, looked_at, len(waiting), full)
 

@@ -6,13 +6,12 @@ and is long itself makes a less urgent one go back to the queue, which finds its
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
-from orchestration.outages import Outage
+from orchestration.outages import again
 from storage.due import DueJobs
 from storage.store import Store
 from workers.devices import DevicePlaces, KeptDevice
@@ -30,17 +29,10 @@ class Lengths:
     places: DevicePlaces
     long_seconds: float
     opened: Callable[[], None]
-    _outage: Outage = field(default_factory=lambda: Outage("the database"))
 
     async def watch(self) -> None:
         """Look until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-                self._outage.over()
-            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
-                self._outage.met(reason)
+        await again(self.look, "the database", LOOK_SECONDS)
 
     async def look(self) -> None:
         """Learn which are long; ask a run back where long ones have all places."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from prefect.client.orchestration import PrefectClient
 
-from orchestration.outages import Outage
+from orchestration.outages import again
 from workers.chores import QUEUES
 
 LOOK_SECONDS = 3.0
@@ -54,12 +53,9 @@ class ServedQueues:
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Look for ever, and call ``changed`` when they are others. Outages are borne."""
-        outage = Outage("Prefect")
-        while True:
-            try:
-                if await self.look():
-                    changed()
-                outage.over()
-            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
-                outage.met(reason)
-            await asyncio.sleep(LOOK_SECONDS)
+
+        async def look() -> None:
+            if await self.look():
+                changed()
+
+        await again(look, "Prefect", LOOK_SECONDS)

@@ -20,7 +20,7 @@ from orchestration.beside import beside, end
 from orchestration.client import open_client
 from orchestration.events import listen, queue_of, run_events
 from orchestration.internals import flow_run_id_of_event
-from orchestration.outages import Outage
+from orchestration.outages import Outage, again
 from orchestration.ownership import check_owner
 from orchestration.settling import settle_memory
 from speech.limits import Limits
@@ -189,14 +189,10 @@ class PoolService:
         await listen(self.settings, wanted, announce)
 
     async def _tell_prefect(self, client: PrefectClient) -> None:
-        outage = Outage("Prefect")
-        while True:
-            try:
-                await client.send_worker_heartbeat(self.settings.work_pool, self.name, PREFECT_BEAT_SECONDS)
-                outage.over()
-            except Exception as reason:  # noqa: BLE001 - a worker outlives every outage
-                outage.met(reason)
-            await asyncio.sleep(PREFECT_BEAT_SECONDS)
+        async def beat() -> None:
+            await client.send_worker_heartbeat(self.settings.work_pool, self.name, PREFECT_BEAT_SECONDS)
+
+        await again(beat, "Prefect", PREFECT_BEAT_SECONDS)
 
     async def _find_pool(self, client: PrefectClient, store: Store, stop: asyncio.Event) -> bool:
         """Wait for the pool and check it; False when the worker was stopped before it was there."""

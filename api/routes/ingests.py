@@ -15,7 +15,7 @@ from api.bodies import read_json
 from api.deps import App, Caller, Parts
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
 from api.identification import check_identification
-from api.ids import IngestId
+from api.ids import IngestId, ObjectId
 from api.ingest_schemas import (
     IngestList,
     IngestObjectList,
@@ -29,10 +29,11 @@ from api.ingest_schemas import (
 )
 from api.paging import Cursor, Limit
 from api.problems import invalid_request
-from api.refusals import FieldError, InvalidRequest
+from api.refusals import FieldError, InvalidRequest, Refused, inside
 from api.submission import check_defaults
 from pipeline.ingest_check import check_ingest
 from speech.addresses import API
+from speech.errors import UnsupportedOption
 from speech.ingestion import IngestOptions, ObjectStatus
 
 router = APIRouter(prefix="/ingests", tags=["ingests"])
@@ -65,10 +66,13 @@ async def _checked(parts: Parts, owner_id: str, body: Any) -> IngestOptions:
         options = IngestOptions.model_validate(body)
     except ValidationError as error:
         raise invalid_request(error) from None
-    check_defaults(options.request, parts)
+    try:
+        check_defaults(options.request, parts)
+        await check_identification(options.request, owner_id, parts)
+    except (Refused, UnsupportedOption) as error:
+        raise inside("request", error) from None
     # The registry looks at the disk for models, and may import a provider's file.
     await to_thread.run_sync(check_ingest, options, owner_id, parts.ingest_stores, parts.registry)
-    await check_identification(options.request, owner_id, parts)
     return options
 
 
@@ -144,9 +148,19 @@ async def change_ingest(ingest_id: IngestId, request: Request, parts: App, calle
     if not isinstance(changes, dict):
         message = "The body is an object with the fields that change."
         raise InvalidRequest(message, [FieldError("body", message, "dict_type")])
-    before = await parts.store.ingests.get(caller.owner_id, ingest_id)
-    options = await _checked(parts, caller.owner_id, before.options.model_dump(mode="json") | changes)
-    return shown(ingest_view(await parts.store.ingests.change(caller.owner_id, ingest_id, options)))
+    while True:
+        before = (await parts.store.ingests.get(caller.owner_id, ingest_id)).options
+        options = await _changed(parts, caller.owner_id, before, changes)
+        changed = await parts.store.ingests.change(caller.owner_id, ingest_id, options, before=before)
+        if changed is not None:  # else somebody else changed it meanwhile
+            return shown(ingest_view(changed))
+
+
+async def _changed(parts: Parts, owner_id: str, before: IngestOptions, changes: dict[str, Any]) -> IngestOptions:
+    """The options with the changes, checked; to disable it nothing is asked that may have changed around it."""
+    if changes == {"enabled": False}:
+        return before.model_copy(update=changes)
+    return await _checked(parts, owner_id, before.model_dump(mode="json") | changes)
 
 
 @router.delete(
@@ -214,7 +228,7 @@ async def retry_ingest(
     ingest_id: IngestId,
     parts: App,
     caller: Caller,
-    object_id: Annotated[str | None, Query(description="Only this object.", max_length=128)] = None,
+    object_id: ObjectId = None,
 ) -> Response:
     """Once what kept them from being transcribed is mended: they have all their tries again, and a run begins.
 

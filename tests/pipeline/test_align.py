@@ -13,7 +13,8 @@ import pytest
 from audio.samples import SAMPLE_RATE, Samples
 from audio.spool import Spool
 from engine.engine import Engine
-from pipeline.align import Aligning, align_segments
+from pipeline import align
+from pipeline.align import Aligned, Aligning, align_segments
 from pipeline.align_script import align_script
 from pipeline.observer import Unobserved
 from pipeline.recording import Recording
@@ -75,7 +76,7 @@ def _sound(segments: Sequence[Segment], duration: float) -> None:
 def test_neighbours_share_windows_that_the_aligner_takes(tmp_path: Path) -> None:
     aligner, observer = Picky(), Noting()
     segments = [_segment(start, "one two three - four") for start in range(0, 60, 3)]
-    found = align_segments(_noise(tmp_path, 62), segments, aligner, "en", observer)
+    found = align_segments(_noise(tmp_path, 62), segments, aligner, "en", observer).segments
     _sound(found, 62)
     assert [word.text for segment in found for word in segment.words] == ["one", "two", "three", "-", "four"] * 20
     assert all(seconds <= aligner.longest for seconds, _ in aligner.windows)
@@ -93,21 +94,24 @@ def test_other_languages_channels_and_long_pauses_part_windows(tmp_path: Path) -
         _segment(6, "g h", language="en", channel=1),
         _segment(20, "i j", language="en", channel=1),
     ]
-    found = align_segments(_noise(tmp_path, 22), segments, aligner, None, Unobserved())
+    found = align_segments(_noise(tmp_path, 22), segments, aligner, None, Unobserved()).segments
     assert [words for _, words in aligner.windows] == [("a", "b"), ("c", "d"), ("g", "h"), ("i", "j")]
     assert found[2] == segments[2], "the aligner does not know French: it keeps its times"
 
 
 def test_what_cannot_be_aligned_keeps_its_times_and_its_neighbours_get_theirs(tmp_path: Path) -> None:
     segments = [_segment(0, "a b"), _segment(1.5, "bad luck"), _segment(3, "c d")]
-    found = align_segments(_noise(tmp_path, 5), segments, Picky("bad"), "en", Unobserved())
+    aligned = align_segments(_noise(tmp_path, 5), segments, Picky("bad"), "en", Unobserved())
+    found = aligned.segments
     assert found[1] == segments[1]
     assert [word.confidence for word in (*found[0].words, *found[2].words)] == [0.5] * 4
+    assert (aligned.unplaced, aligned.words) == (2, 6)
+    assert "2 of 6 words keep the times" in aligned.warnings[0]
 
 
 def test_segments_of_text_alone_get_words(tmp_path: Path) -> None:
     segments = [Segment(1, 3, "So it goes.", speaker="S1", language="en"), Segment(4, 6, "你好。", language="zh")]
-    found = align_segments(_noise(tmp_path, 7), segments, FakeAligner(), None, Unobserved())
+    found = align_segments(_noise(tmp_path, 7), segments, FakeAligner(), None, Unobserved()).segments
     assert [word.text for word in found[0].words] == ["So", "it", "goes."]
     assert {word.speaker for word in found[0].words} == {"S1"}
     assert [(word.text, word.start, word.end) for word in found[1].words] == [("你", 4, 5), ("好。", 5, 6)]
@@ -117,7 +121,7 @@ def test_segments_of_text_alone_get_words(tmp_path: Path) -> None:
 def test_a_segment_longer_than_the_aligner_takes_is_cut_between_words(tmp_path: Path) -> None:
     aligner = Picky()
     text = " ".join(f"w{number}" for number in range(200))
-    (found,) = align_segments(_noise(tmp_path, 105), [_segment(2, text)], aligner, "en", Unobserved())
+    (found,) = align_segments(_noise(tmp_path, 105), [_segment(2, text)], aligner, "en", Unobserved()).segments
     assert len(found.words) == 200
     assert sum(len(words) for _, words in aligner.windows) == 200
     assert all(seconds <= aligner.longest for seconds, _ in aligner.windows)
@@ -138,9 +142,9 @@ def test_a_cancelled_job_stops_and_an_aligner_that_fails_fails_the_step(tmp_path
 
 
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
-    assert align_segments(_noise(tmp_path, 1), [], FakeAligner(), "en", Unobserved()) == ()
+    assert align_segments(_noise(tmp_path, 1), [], FakeAligner(), "en", Unobserved()) == Aligned()
     blank = Segment(0, 1, "")
-    assert align_segments(_noise(tmp_path, 1), [blank], FakeAligner(), "en", Unobserved()) == (blank,)
+    assert align_segments(_noise(tmp_path, 1), [blank], FakeAligner(), "en", Unobserved()) == Aligned((blank,))
 
 
 class Remembering:
@@ -169,6 +173,32 @@ def test_a_finished_step_is_not_done_again_unless_something_changed(recording: R
     script = aligning.script("And so my fellow", segments, "en")
     assert aligning.script("And so my fellow", segments, "en") == script
     assert aligner.alignments == 4
+
+
+def test_a_long_recording_is_kept_block_by_block(recording: Recording, observer: Noting) -> None:
+    class Leaving(FakeAligner):
+        """Aligns one window, and is then interrupted once."""
+
+        left = False
+
+        def _align(self, *given: Any) -> tuple[Timing, ...]:
+            if self.alignments == 1 and not self.left:
+                self.left = True
+                raise ProviderUnavailable("It left.", self.name)
+            return super()._align(*given)
+
+    segments = [_segment(start, "one two") for start in (1.0, 3.0, 5.0, 8.0)]
+    aligner, steps = Leaving(), Remembering()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "_BLOCK", 3.5)
+        whole = Aligning(recording, FakeAligner(), Remembering(), observer).segments(segments, "en")
+        with pytest.raises(ProviderUnavailable):
+            Aligning(recording, aligner, steps, observer).segments(segments, "en")
+        assert len(steps.kept) == 1
+        assert Aligning(recording, aligner, steps, observer).segments(segments, "en") == whole
+        assert len(steps.kept) == 3
+    assert len(whole.segments) == 4
+    assert whole.unplaced == 0
 
 
 def test_a_script_comes_back_line_by_line_with_all_its_words(tmp_path: Path) -> None:
@@ -241,7 +271,7 @@ def test_recognised_text_without_words_is_placed_on_real_speech(
     spool = _spool(tmp_path, np.asarray(decode_audio(str(jfk)), dtype=np.float32))
     (found,) = align_segments(
         spool, [Segment(0, spool.duration, clip.text, language="en")], whisper_aligner, None, Unobserved()
-    )
+    ).segments
     _sound([found], spool.duration)
     assert found.text == clip.text
     places = {word.text.strip(",.").lower(): word.start for word in found.words}

@@ -66,6 +66,12 @@ def test_runs_of_no_job_are_taken_as_they_come() -> None:
     assert len(choose([run(""), run("gone")], {}, Room(2), running={}).ordinary) == 2
 
 
+def test_runs_of_no_job_that_ran_before_run_alone() -> None:
+    due = [run("", "normal"), run("gone", "normal"), run("a", "normal")]
+    choice = choose(due, {"a": job("a")}, Room(3, 1), running={}, again=lambda run: run is not due[2])
+    assert (choice.ordinary, choice.suspects) == ([due[2]], [due[0]])
+
+
 def test_of_equals_who_was_served_the_longest_ago_goes_next() -> None:
     due = [run("a"), run("b"), run("c")]
     jobs = {"a": job("a", "one"), "b": job("b", "two"), "c": job("c", "three")}
