@@ -59,7 +59,7 @@ def _stems(name: str) -> Iterator[str]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(content)
         part.replace(path)

@@ -25,7 +25,8 @@ SPEAKER = typer.Argument(metavar="ID", help="The speaker's id, as `woa speakers 
 
 speakers = typer.Typer(
     help="Enrol voices that jobs call by name.\n\n"
-    "It is biometric data: see to it that they agree. `remove` leaves nothing of it.",
+    "It is biometric data: see to it that they agree. `remove` leaves nothing of the voice; recordings that were "
+    "uploaded go by themselves when nobody uses them (WOA_UNUSED_FILES_KEPT_SECONDS), or by DELETE /files/{file_id}.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TextIO
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 STEP = 10
 """Percent between two lines of progress where no bar can be drawn."""
@@ -18,24 +22,45 @@ STEP = 10
 
 def emit(text: str) -> None:
     """A result."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    shown = plain(text) if sys.stdout.isatty() else text
+    sys.stdout.write(shown if shown.endswith("\n") else f"{shown}\n")
     sys.stdout.flush()
+
+
+def emit_path(path: Path) -> None:
+    """A file that was made, by its name as the file system has it, whatever bytes these are."""
+    if sys.stdout.isatty():
+        emit(_encodable(str(path)))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def emit_json(data: Any) -> None:
     """A result for programs."""
-    emit(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    emit(_encodable(json.dumps(data, ensure_ascii=False, indent=2, default=str)))
 
 
 def emit_line(data: Any) -> None:
     """A result for programs that read line by line."""
-    emit(json.dumps(data, ensure_ascii=False, default=str))
+    emit(_encodable(json.dumps(data, ensure_ascii=False, default=str)))
 
 
 def tell(text: str) -> None:
     """A word to the person in front."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{plain(text)}\n")
     sys.stderr.flush()
+
+
+def plain(text: str) -> str:
+    """The text without what would steer a terminal: names of files and servers' words may hold anything."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _encodable(text: str) -> str:
+    """Bytes of a name that are no UTF-8 as escapes, which JSON knows too."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def interactive(stream: TextIO) -> bool:
@@ -50,7 +75,7 @@ def colours(stream: TextIO) -> bool:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns in line, without frames: the same on a terminal, in a file and read aloud."""
-    lines = [list(headings), *[list(row) for row in rows]]
+    lines = [list(headings), *[[plain(cell).replace("\n", " ") for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -88,6 +113,7 @@ class Bar(Protocol):
 @contextmanager
 def bar(label: str, total: float | None = None) -> Iterator[Bar]:
     """Show progress on standard error while the block runs."""
+    label = _encodable(plain(label))
     if not interactive(sys.stderr):
         yield LineBar(label, total)
         return

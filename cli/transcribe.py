@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from cli.sentences import sentence
-from cli.terminal import emit, emit_json, tell
+from cli.terminal import emit, emit_json, emit_path, tell
 
 if TYPE_CHECKING:
     from cli.recognition import Outcome, Way
@@ -221,7 +221,7 @@ def _hand_out(outcome: Outcome, formats: tuple[str, ...], outputs: Any, *, quiet
     )
     for path in paths:
         if not quiet:
-            emit(str(path))
+            emit_path(path)
     return paths
 
 

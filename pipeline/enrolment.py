@@ -93,27 +93,30 @@ def _spooled(samples: Samples, path: Path) -> Spool:
 
 def _refuse_several(speech: Samples, embed: Callable[[Samples], NDArray[np.float64]]) -> None:
     vectors: list[NDArray[np.float64]] = []
-    for window in _windows(speech):
+    for window in windows_of(speech):
         with suppress(InvalidAudio):  # a window may hold a breath; the whole is asked too
             vectors.append(embed(window))
-    if len(vectors) >= 2 * LEAST_WINDOWS and likeness_of_halves(vectors) < ONE_VOICE:
+    if likeness_of_halves(vectors) < ONE_VOICE:
         raise SeveralVoices("More than one person speaks in the recording; a take holds one voice alone.")
 
 
-def _windows(speech: Samples) -> Iterator[Samples]:
-    """So many windows as are asked, or fit, spread over the speech."""
+def windows_of(speech: Samples) -> Iterator[Samples]:
+    """So many windows as are asked, or fit, spread over the speech; over little of it they overlap."""
     length = int(WINDOW_SECONDS * SAMPLE_RATE)
-    count = min(MOST_WINDOWS, speech.size // length)
-    if count >= 2 * LEAST_WINDOWS:
+    if speech.size >= 2 * length:
+        count = min(MOST_WINDOWS, max(2 * LEAST_WINDOWS, speech.size // length))
         for first in np.linspace(0, speech.size - length, count).astype(int).tolist():
             yield speech[first : first + length]
 
 
 def likeness_of_halves(vectors: Sequence[NDArray[np.float64]]) -> float:
-    """The cosine of the two groups that windows of a take fall into most easily; 1 where one of them is too small.
+    """The cosine of the two groups that windows of a take fall into most easily, without single ones that are like
+    no other: a laugh, a cough; 1 where too few are left.
 
     Spherical 2-means (Dhillon and Modha, Machine Learning 42, 2001), begun with the two windows that are least alike.
     """
+    if len(vectors) < 2 * LEAST_WINDOWS:
+        return 1.0
     unit = np.stack([vector / max(float(np.linalg.norm(vector)), 1e-12) for vector in vectors])
     likeness = unit @ unit.T
     first, second = np.unravel_index(int(np.argmin(likeness)), likeness.shape)
@@ -122,7 +125,8 @@ def likeness_of_halves(vectors: Sequence[NDArray[np.float64]]) -> float:
         nearest = np.argmax(unit @ centres.T, axis=1)
         sizes = np.bincount(nearest, minlength=2)
         if sizes.min() < LEAST_WINDOWS:
-            return 1.0
+            larger = int(np.argmax(sizes))
+            return likeness_of_halves([vector for vector, group in zip(unit, nearest, strict=True) if group == larger])
         means = np.stack([unit[nearest == group].mean(axis=0) for group in (0, 1)])
         centres = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     return float(centres[0] @ centres[1])

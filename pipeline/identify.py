@@ -24,6 +24,10 @@ LEAST_SECONDS = 1.0
 """Of a voice that is given a name: what was heard for less says too little."""
 
 
+JUST_AS_WELL = 0.05
+"""Difference of two scores of a voice that says nothing about which of two people it is."""
+
+
 class VoicesStale(SpeechError):
     """Nobody is known by the model that compares now: takes of another model say nothing to it."""
 
@@ -43,7 +47,8 @@ def identify(voices: Sequence[Voice], enrolled: Sequence[EnrolledVoice], thresho
     """Who the voices are, by their labels; those who are nobody that is known are left out.
 
     The surest pair of all comes first, and each label and each speaker is in one pair at most: what a better match
-    has taken is not given to a worse one, nor is a worse one taken to make others fit.
+    has taken is not given to a worse one. Whom a voice is most like may be taken since one voice was taken for two:
+    then it gets no name, unless somebody else is like it just as well.
 
     Args:
         voices: of one recording, their vectors of the same model as the takes; of any length but zero.
@@ -55,14 +60,16 @@ def identify(voices: Sequence[Voice], enrolled: Sequence[EnrolledVoice], thresho
     if not heard or not enrolled:
         return {}
     scores = _scores(heard, enrolled)
+    best = scores.max(axis=1)
     found: dict[str, Identity] = {}
     for flat in np.argsort(-scores, axis=None, kind="stable").tolist():
-        voice, speaker = heard[flat // len(enrolled)], enrolled[flat % len(enrolled)]
-        score = round(float(scores.flat[flat]), 3)
+        row, column = divmod(flat, len(enrolled))
+        voice, speaker, score = heard[row], enrolled[column], round(float(scores[row, column]), 3)
         if not score >= threshold:
             break
         taken = any(identity.speaker_id == speaker.speaker_id for identity in found.values())
-        if voice.speaker not in found and not taken:
+        as_well = scores[row, column] >= best[row] - JUST_AS_WELL
+        if voice.speaker not in found and not taken and as_well:
             found[voice.speaker] = Identity(speaker.speaker_id, speaker.name, score)
     return found
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from storage.blobs import Blobs
 from storage.errors import BlobMissing
+from storage.speakers import HEARD
 from storage.steps import step_blob
 
 T = TypeVar("T")
@@ -93,6 +94,9 @@ class KeptSteps:
         """Write the outcome in one piece."""
         self.register(key)
         self.blobs.write(key.blob_key, outcome)
+        if key.step == HEARD:
+            # Who deleted a speaker between the two has let go of it before it was there.
+            self.register(key)
 
 
 def run_step(steps: StepStore, key: StepKey, shape: TypeAdapter[T], work: Callable[[], T]) -> T:

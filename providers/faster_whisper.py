@@ -24,7 +24,7 @@ from providers.sound import may_be_speech
 from providers.whisper_errors import NAME, translated
 from providers.whisper_hearing import listen
 from providers.whisper_loading import borrowed, for_one_job, languages_of
-from providers.whisper_options import WORDS_ONLY, WhisperParameters
+from providers.whisper_options import DETECTION_ONLY, WORDS_ONLY, WhisperParameters
 from speech.errors import ModelNotFound, ModelUnavailable, UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition
@@ -74,6 +74,12 @@ class FasterWhisper(Recogniser):
                 "parameters.multilingual: it detects the language of every window, so leave the language on auto and "
                 "choose a multilingual model.",
                 "parameters.multilingual",
+            )
+        detecting = sorted(DETECTION_ONLY & given.model_fields_set)
+        if detecting and (options.language or len(self.languages(options.model)) == 1):
+            raise UnsupportedOption(
+                f"parameters.{detecting[0]}: nothing is detected when the language is known; leave it on auto.",
+                f"parameters.{detecting[0]}",
             )
         wordy = sorted(WORDS_ONLY & given.model_fields_set)
         if wordy and not options.word_timestamps:

@@ -44,6 +44,7 @@ SEQUENTIAL_ONLY = frozenset(
 
 BATCHED_ONLY = frozenset({"batch_size"})
 
+DETECTION_ONLY = frozenset({"language_detection_segments", "language_detection_threshold"})
 WORDS_ONLY = frozenset({"append_punctuations", "hallucination_silence_threshold", "prepend_punctuations"})
 """What has a meaning only together with word times."""
 

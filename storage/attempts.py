@@ -76,6 +76,8 @@ class Attempts:
             specification.load(row["specification"], row["specification_version"])
             if self._limits:
                 await hold_room(connection, self._limits, job_id)
+            if again:
+                await forget_deadlines(connection, job_id, submission)
             token = secrets.token_urlsafe(16)
             await restart_files(connection, job_id)
             await _set(connection, job_id, _begun(row, token, flow_run_id, again=again))
@@ -206,6 +208,15 @@ async def hold(connection: AsyncConnection, attempt: Attempt) -> None:
     row = await locked(connection, attempt.job.job_id)
     if row is None or row["attempt_token"] != attempt.token or row["status"] not in UNFINISHED:
         raise _superseded(attempt)
+
+
+async def forget_deadlines(connection: AsyncConnection, job_id: str, submission: int) -> None:
+    """The next attempt has a time of its own: what was waited for is not the time of the one that shared out its work.
+
+    That of parts which go on stays theirs.
+    """
+    ended = (parts.c.job_id == job_id) & (parts.c.submission == submission) & parts.c.ended_at.is_not(None)
+    await connection.execute(update(parts).where(ended).values(deadline_at=None))
 
 
 def _admit(row: RowMapping, submission: int, *, reopen: bool) -> bool:

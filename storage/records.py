@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy import ColumnElement, RowMapping, Table, case, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import FileStatus, Job, JobFile, JobStatus, Stage, StoredFile
@@ -15,6 +15,8 @@ from storage import specification
 from storage.errors import SpecificationUnreadable
 from storage.lifetimes import is_expired
 from storage.tables import job_files, jobs
+
+_ASKED = "asked"
 
 AnyRow = RowMapping | dict[str, Any]
 """A row, or a table's part of one."""
@@ -85,17 +87,21 @@ async def with_files(connection: AsyncConnection, rows: Sequence[RowMapping]) ->
 async def read_one(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Job | None:
     """The job that is wanted with its files, in one statement: on a busy machine each one waits for its turn."""
     files = jobs.outerjoin(job_files, job_files.c.job_id == jobs.c.job_id)
-    query = select(jobs, job_files).select_from(files).where(wanted).order_by(job_files.c.position)
+    first = func.row_number().over(order_by=job_files.c.position) == 1
+    # The request comes with the first file alone: a hundred URLs make a long one.
+    asked = type_coerce(case((first, jobs.c.specification)), jobs.c.specification.type).label(_ASKED)
+    columns = [column for column in jobs.c if column is not jobs.c.specification]
+    query = select(*columns, asked, job_files).select_from(files).where(wanted).order_by(job_files.c.position)
     rows = (await connection.execute(query)).mappings().all()
     if not rows:
         return None
     there = [row for row in rows if row[job_files.c.job_id] is not None]
-    return job(_of(jobs, rows[0]), [_of(job_files, row) for row in there])
+    return job(_of(jobs, rows[0]) | {"specification": rows[0][_ASKED]}, [_of(job_files, row) for row in there])
 
 
 def _of(table: Table, row: RowMapping) -> dict[str, Any]:
-    """A table's part of a row of two."""
-    return {column.name: row[column] for column in table.c}
+    """A table's part of a row of two, without what was asked."""
+    return {column.name: row[column] for column in table.c if column is not jobs.c.specification}
 
 
 def _request(row: AnyRow) -> tuple[TranscribeRequest, SpecificationUnreadable | None]:

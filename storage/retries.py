@@ -11,21 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import FileStatus, JobStatus
 from storage.endings import restart_files
-from storage.errors import JobExpired, JobNotFinished, NothingToRetry
+from storage.errors import JobExpired, JobNotFinished, Missing, NothingToRetry
 from storage.events import note
 from storage.ids import new_id
 from storage.lifetimes import is_expired
 from storage.outbox import OutboxKind, tell
 from storage.projection import reopened
 from storage.submission import hold_places
-from storage.tables import job_files, jobs
+from storage.tables import files, job_files, jobs
 
 
 async def run_again(connection: AsyncConnection, row: RowMapping, *, max_unfinished: int, retry_id: str) -> None:
     """Send a locked job to the queue once more; its finished files and steps are not done again.
 
     Raises:
-        JobNotFinished, JobExpired, NothingToRetry: when there is nothing to run again.
+        JobNotFinished, JobExpired, NothingToRetry, Missing(file_not_found): when there is nothing to run again.
         QueueFull: when the owner has as many unfinished jobs as the operator allows.
 
     """
@@ -51,7 +51,7 @@ async def run_failed_again(connection: AsyncConnection, owner_id: str, job_id: s
         return False
     try:
         await run_again(connection, row, max_unfinished=max_unfinished, retry_id=new_id())
-    except JobExpired:
+    except (JobExpired, Missing):
         return False
     await note(connection, job_id)
     return True
@@ -71,6 +71,14 @@ async def _refuse_unless_retryable(connection: AsyncConnection, row: RowMapping)
         raise JobExpired("The job's request was deleted with its results; submit it anew.")
     if status is JobStatus.COMPLETED and not await _failed_files(connection, row["job_id"]):
         raise NothingToRetry("Every file of the job was transcribed; there is nothing to run again.")
+    if not await _recordings_left(connection, row["job_id"]):
+        raise Missing("The recordings that are left to transcribe were deleted; submit them anew.", "file_not_found")
+
+
+async def _recordings_left(connection: AsyncConnection, job_id: str) -> int:
+    undone = (job_files.c.job_id == job_id) & (job_files.c.status != str(FileStatus.COMPLETED))
+    there = job_files.join(files, files.c.file_id == job_files.c.file_id)
+    return (await connection.execute(select(func.count()).select_from(there).where(undone))).scalar_one()
 
 
 async def _failed_files(connection: AsyncConnection, job_id: str) -> int:

@@ -25,6 +25,8 @@ DISPATCHED_FOR = timedelta(minutes=2)
 """A run that has not settled its take by then is believed lost, and another one is made."""
 DISPATCHED_FOR_AT_MOST = timedelta(hours=1)
 """Further runs come ever more slowly, up to this: where no worker is, they would only pile up in Prefect."""
+LISTENED_TO_FOR = timedelta(minutes=30)
+"""Who took it up may have to fetch the model, and wait for its turn; a run whose worker is lost runs again by itself."""
 MOST_TRIES = 4
 """Runs that took the take up and settled nothing, since their process died each time."""
 LOST = "Whoever listened to it was lost each time; try another recording."
@@ -120,7 +122,7 @@ class Takes:
             if row["tries"] >= MOST_TRIES:
                 await _settle(connection, claimed, _failed("worker_lost", LOST))
                 return None
-            taken = {"tries": row["tries"] + 1, "flow_run_id": run_id}
+            taken = {"tries": row["tries"] + 1, "flow_run_id": run_id, "dispatched_until": now() + LISTENED_TO_FOR}
             await connection.execute(update(speaker_takes).where(chosen).values(taken))
         return claimed
 

@@ -15,12 +15,12 @@ from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
-from storage.attempts import Attempt, hold
+from storage.attempts import Attempt, forget_deadlines, hold
 from storage.database import Database
 from storage.events import note
 from storage.jobs import locked
 from storage.submission import UNFINISHED
-from storage.tables import jobs, parts
+from storage.tables import jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,5 @@ async def _add(connection: AsyncConnection, row: RowMapping, wait: Wait) -> None
         "waiting_until": now() + timedelta(seconds=wait.seconds),
     }
     await connection.execute(update(jobs).where(jobs.c.job_id == row["job_id"]).values(values))
-    await _forget_deadlines(connection, row["job_id"], row["submission"])
+    await forget_deadlines(connection, row["job_id"], row["submission"])
     await note(connection, row["job_id"])
-
-
-async def _forget_deadlines(connection: AsyncConnection, job_id: str, submission: int) -> None:
-    """The next attempt has a time of its own: what is waited for is not the time of the one that shared out its work.
-
-    That of parts which go on stays theirs.
-    """
-    ended = (parts.c.job_id == job_id) & (parts.c.submission == submission) & parts.c.ended_at.is_not(None)
-    await connection.execute(update(parts).where(ended).values(deadline_at=None))

@@ -172,7 +172,7 @@ def _until_language(work: FileWork) -> tuple[Sequence[Piece], RecognitionOptions
     pieces, options, done = work.prepared.pieces, work.options, 0
     if options.language is not None:
         return pieces, options
-    with work.clock.stage("transcribe"), standing(work.standing):
+    with work.clock.stage("transcribe"), standing(work.standing), work.observer.deadline(48 * HOURS):
         for _, after in work.recognising.pieces(pieces, options, work.prepared.speech_seconds):
             options, done = after, done + 1
             if options.language is not None:

@@ -99,6 +99,8 @@ async def test_what_is_wrong_is_named_by_item(desk: Desk, speech: bytes) -> None
         ({"items": [{"file_ids": ["a"]}], "more": 1}, ["more"]),
         ({"items": [{"file_ids": ["a"]}], "defaults": {"urls": ["https://host/a"]}}, ["defaults.urls"]),
         ({"items": [{"file_ids": ["a"]}] * 4}, ["items"]),
+        ({"items": [{"file_ids": ["a"]}], "defaults": {"script": "A text."}}, ["defaults.script"]),
+        ({"items": [{"file_ids": ["a"]}], "defaults": {"parameters": {"x": "y" * 70_000}}}, ["defaults"]),
     ],
 )
 async def test_a_body_that_is_no_batch(changed: Callable[..., Settings], body: Any, fields: list[str]) -> None:
@@ -106,6 +108,12 @@ async def test_a_body_that_is_no_batch(changed: Callable[..., Settings], body: A
         answer = await desk.client.post("/api/v1/batches", json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
         assert [error["field"] for error in answer.json()["errors"]] == fields
+
+
+async def test_what_is_wrong_a_thousand_times_is_named_a_hundred_times(desk: Desk) -> None:
+    unknown = {f"field{number}": 1 for number in range(150)}
+    problem = (await post(desk, [{"urls": ["https://host/a"]}] * 300, unknown)).json()
+    assert (problem["code"], len(problem["errors"])) == ("invalid_request", 100)
 
 
 async def test_a_queue_that_has_no_room_for_all_takes_none(changed: Callable[..., Settings], speech: bytes) -> None:

@@ -24,6 +24,12 @@ VALUES = st.recursive(
 )
 
 
+def test_a_name_that_comes_twice_among_very_many_is_found_at_once() -> None:
+    body = "{" + ",".join(f'"{number:06}":0' for number in (*range(100_000), 99_999)) + "}"
+    with pytest.raises(MalformedBody, match="099999"):
+        parse_json(body.encode())
+
+
 @given(VALUES)
 def test_what_json_writes_is_read_back(value: Any) -> None:
     assert parse_json(json.dumps(value).encode()) == value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,32 @@ async def test_a_change_is_checked_like_the_whole(station: Desk, folder: Path) -
     for body in ({"url": "file:///etc"}, {"nonsense": 1}, [], {"tries": 0}):
         assert (await station.client.patch(where, json=body)).status_code == 422
     assert (await station.client.get(where)).json() == made
+
+
+async def test_it_can_be_disabled_whatever_has_changed_around_it(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    stored = (await station.store.ingests.get("default", made["ingest_id"])).options
+    request = stored.request.model_copy(update={"provider": "gone"})
+    await station.store.ingests.change("default", made["ingest_id"], stored.model_copy(update={"request": request}))
+    where = f"{INGESTS}/{made['ingest_id']}"
+    assert (await station.client.patch(where, json={"tries": 5})).status_code == 422
+    changed = await station.client.patch(where, json={"enabled": False})
+    assert (changed.status_code, changed.json()["enabled"]) == (200, False)
+
+
+async def test_of_two_changes_at_once_both_count(station: Desk, folder: Path) -> None:
+    made = await create(station, url=f"file://{folder}")
+    where = f"{INGESTS}/{made['ingest_id']}"
+    changes: list[dict[str, Any]] = [{"enabled": False}, {"pattern": "*.wav"}, {"tries": 7}]
+    await asyncio.gather(*(station.client.patch(where, json=change) for change in changes))
+    found = (await station.client.get(where)).json()
+    assert (found["enabled"], found["pattern"], found["tries"]) == (False, "*.wav", 7)
+
+
+async def test_what_is_wrong_with_the_request_is_named_inside_of_it(station: Desk, folder: Path) -> None:
+    body = {"url": f"file://{folder}", "request": {"metadata": {"a": "x" * 100_000}}}
+    problem = (await station.client.post(INGESTS, json=body)).json()
+    assert [error["field"] for error in problem["errors"]] == ["request.metadata"]
 
 
 async def test_another_owners_ingests_do_not_exist(station: Desk, folder: Path) -> None:

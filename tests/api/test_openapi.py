@@ -153,6 +153,9 @@ async def test_browsers_of_named_origins_may_call(changed: Callable[..., Setting
     async with opened(changed(cors_origins=["https://studio.example"])) as desk:
         good = await desk.client.options("/api/v1/transcribe", headers={"Origin": "https://studio.example", **asking})
         assert (good.status_code, good.headers["access-control-allow-origin"]) == (200, "https://studio.example")
+        allowed = set(good.headers["access-control-allow-methods"].split(", "))
+        paths = (await desk.client.get("/openapi.json")).json()["paths"].values()
+        assert {method.upper() for path in paths for method in path if method != "parameters"} <= allowed
         bad = await desk.client.options("/api/v1/transcribe", headers={"Origin": "https://evil.example", **asking})
         assert (bad.status_code, bad.json()["code"]) == (400, "cors_refused")
         assert bad.headers["content-type"] == "application/problem+json"

@@ -7,11 +7,12 @@ import os
 import pty
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 import pytest
 
-from cli.terminal import bar, clock, colours, emit, emit_json, emit_line, interactive, size, table, tell
+from cli.terminal import bar, clock, colours, emit, emit_json, emit_line, emit_path, interactive, size, table, tell
 
 
 def test_results_and_words_to_people_go_apart(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +89,18 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = _all_of(master)
     assert "Work [x]" in shown
     assert "50%" in shown
+
+
+def test_names_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("\x1b]0;owned\x07\x1b[2J\x9b.wav\tone\nline")
+    assert capsys.readouterr().err == "\\x1b]0;owned\\x07\\x1b[2J\\x9b.wav\tone\nline\n"
+    assert "\x1b" not in table(["name"], [["\x1b[2J"]])
+
+
+def test_names_that_are_no_text_come_out_as_they_are(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    emit_path(Path(os.fsdecode(b"caf\xe9.vtt")))
+    emit_json({"input": os.fsdecode(b"caf\xe9")})
+    assert capfdbinary.readouterr().out == b'caf\xe9.vtt\n{\n  "input": "caf\\udce9"\n}\n'
 
 
 @pytest.mark.parametrize("kind", ["", "dumb"])

@@ -11,7 +11,7 @@ from audio.limits import Limits
 from audio.samples import SAMPLE_RATE
 from audio.spool import Spool
 from audio.vad import VoiceActivity
-from pipeline.enrolment import Heard, SeveralVoices, likeness_of_halves, listen
+from pipeline.enrolment import WINDOW_SECONDS, Heard, SeveralVoices, likeness_of_halves, listen, windows_of
 from pipeline.observer import Unobserved
 from pipeline.recording import Recording
 from providers.fake_steps import FakeVoiceModel
@@ -62,4 +62,15 @@ def test_halves_of_a_take() -> None:
 
     assert likeness_of_halves(windows(*[here] * 8)) > 0.6
     assert likeness_of_halves(windows(here, there, here, there, here, there)) < 0.2
-    assert likeness_of_halves(windows(*[here] * 7, there)) == 1.0
+    assert likeness_of_halves(windows(*[here] * 7, there)) > 0.6, "one window alone may be a cough"
+    laugh = np.eye(64)[2]
+    assert likeness_of_halves(windows(here, here, here, there, there, there, laugh)) < 0.2
+    assert likeness_of_halves(windows(here, there, laugh)) == 1.0
+
+
+@pytest.mark.parametrize(("seconds", "windows"), [(4.9, 0), (5.0, 4), (9.0, 4), (13.0, 5), (60.0, 8)])
+def test_little_speech_is_heard_in_windows_that_overlap(seconds: float, windows: int) -> None:
+    found = list(windows_of(np.arange(int(seconds * SAMPLE_RATE), dtype=np.float32)))
+    assert len(found) == windows
+    assert all(window.size == int(WINDOW_SECONDS * SAMPLE_RATE) for window in found)
+    assert not found or (found[0][0], found[-1][-1]) == (0, int(seconds * SAMPLE_RATE) - 1)

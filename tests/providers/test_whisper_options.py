@@ -135,6 +135,10 @@ def test_what_the_engine_takes_is_taken(whisper: FasterWhisper, given: dict[str,
         ({"model": "base", "language": "xx"}, "language"),
         ({"hotwords": ["Elinor"], "parameters": {"prefix": "And"}}, "hotwords"),
         ({"parameters": {"multilingual": True}}, "parameters.multilingual"),
+        (
+            {"model": "base", "language": "en", "parameters": {"language_detection_segments": 5}},
+            "parameters.language_detection_segments",
+        ),
         ({"model": "base", "language": "fr", "parameters": {"multilingual": True}}, "parameters.multilingual"),
         (
             {"word_timestamps": False, "parameters": {"hallucination_silence_threshold": 1.0}},

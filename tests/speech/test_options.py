@@ -175,6 +175,7 @@ def test_texts_are_kept_or_refused_never_bent(prompt: str, phrase: str) -> None:
         ({"diarization": {"enabled": True, "num_speakers": 2, "max_speakers": 3}}, "not both"),
         ({"diarization": {"enabled": True, "min_speakers": 3, "max_speakers": 2}}, "more than max_speakers"),
         ({"alignment": {"provider": "whisper"}}, "provider needs enabled"),
+        ({"alignment": {"enabled": True}, "word_timestamps": False}, "needs word_timestamps"),
         ({"alignment": {"enabled": True}, "task": "translate"}, "cannot time a translation"),
         ({"alignment": {"enabled": True}, "script": "Hello.", "channels": "split"}, "each channel by itself"),
         ({"script": "Hello."}, "script needs alignment.enabled"),

@@ -110,12 +110,16 @@ async def test_what_cannot_be_retried(store: Store, desk: Desk) -> None:
     await desk.done(attempt)
     await store.jobs.project(done.job_id, 1, Projection(JobStatus.COMPLETED))
     deleted, _ = await failed(store, desk)
+    without, _ = await failed(store, desk)
+    for file in without.files:
+        await store.files.delete(OWNER, file.file_id)
     await store.transcripts.delete_of_job(OWNER, deleted.job_id)
     refusals: list[tuple[Job, type[SpeechError]]] = [
         (queued, JobNotFinished),
         (running, JobNotFinished),
         (done, NothingToRetry),
         (deleted, JobExpired),
+        (without, Missing),
     ]
     for job, refusal in refusals:
         before = await desk.fresh(job)
