@@ -35,6 +35,7 @@ AT_ONCE = 4
 BATCH = 100
 LONGEST_DELAY = 5.0
 FIRST_DELAY = 0.25
+NOT_DEPLOYED_DELAY = 1.0
 TRIES = 8
 """After how many refusals a job is not submitted any more: some twenty seconds."""
 RUN_REFUSED = "run_refused"
@@ -61,6 +62,7 @@ class Outbox:
     deployment: str
     routing: Routing | None = None
     _deployment_ids: dict[str, UUID] = field(default_factory=dict)
+    _not_deployed: NotDeployed | None = None
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def empty(self) -> None:
@@ -68,9 +70,10 @@ class Outbox:
 
         Raises:
             httpx.TransportError: when Prefect does not answer; what is left stays in the table.
-            NotDeployed: likewise.
+            NotDeployed: when all else was told; what goes to that deployment stays in the table.
 
         """
+        self._not_deployed = None
         while rows := await self.store.outbox.due(BATCH):
             by_job = sorted(rows, key=lambda row: (row.job_id, row.id))
             groups = [list(group) for _, group in groupby(by_job, key=lambda row: row.job_id)]
@@ -79,6 +82,8 @@ class Outbox:
                 *(self._tell_in_order(group, jobs.get(group[0].job_id)) for group in groups), return_exceptions=True
             )
             _raise_first(outcomes)
+        if self._not_deployed is not None:
+            raise self._not_deployed
 
     async def _tell_in_order(self, rows: Sequence[OutboxRow], job: WatchedJob | None) -> None:
         async with self._places:
@@ -90,10 +95,14 @@ class Outbox:
         """Whether it was done; if not, it is due again later, and what comes after it for the same job waits too."""
         try:
             await self._act(row, job)
-        except (httpx.TransportError, NotDeployed):
+        except httpx.TransportError:
             raise
+        except NotDeployed as reason:  # whatever goes elsewhere does not wait for it
+            self._not_deployed = reason
+            await self.store.outbox.postpone(row.id, reason.message, NOT_DEPLOYED_DELAY, counts=False)
+            return False
         except httpx.HTTPStatusError as reason:
-            delay = min(LONGEST_DELAY, FIRST_DELAY * 2**row.attempts)
+            delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(row.attempts, TRIES))
             if row.kind is OutboxKind.SUBMIT and row.attempts + 1 >= TRIES and is_final(reason):
                 await self._give_up(row, reason.response.status_code)
                 return True

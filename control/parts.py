@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -17,11 +18,15 @@ from prefect.states import Scheduled
 from control.outbox import is_final
 from control.reading import RunReader
 from orchestration.runs import ENDED, cancel, hasten, place_of
+from speech.clock import now
 from speech.pools import Routing
 from storage.parts import WatchedPart
 from storage.store import Store
 
 log = structlog.get_logger(__name__)
+
+WORTH_WAITING = timedelta(minutes=5)
+"""What could not be handed to others for so long, its job's own run does by itself."""
 
 
 @dataclass
@@ -39,17 +44,24 @@ class PartDesk:
         """See to all parts that are not settled.
 
         Raises:
-            httpx.HTTPError: when Prefect does not answer; what is left is seen to the next time.
-            ObjectNotFound: likewise, when the deployment is not there.
+            httpx.TransportError: when Prefect does not answer; what is left is seen to the next time.
+            httpx.HTTPStatusError, ObjectNotFound: what went wrong first with the parts of one file, when all others
+                were seen to: it refuses something, or a deployment is not there.
 
         """
+        wrong: Exception | None = None
         watched = await self.store.parts.watched()
         of_parts = {UUID(part.flow_run_id) for part in watched if part.flow_run_id is not None and not part.ended}
         without = [part for part in watched if part.flow_run_id is None and not part.ended]
         own = {UUID(part.job_flow_run_id) for part in without if part.job_flow_run_id is not None}
         runs = {run.id: run for run in await self.reader.by_ids(of_parts | own)}
         for _, parts in groupby(watched, key=lambda part: (part.job_id, part.file_id)):
-            await self._see_to(list(parts), runs)
+            try:
+                await self._see_to(list(parts), runs)
+            except (httpx.HTTPStatusError, ObjectNotFound) as reason:
+                wrong = wrong or reason
+        if wrong is not None:
+            raise wrong
 
     async def _see_to(self, parts: Sequence[WatchedPart], runs: Mapping[UUID, FlowRun]) -> None:
         ended = [await self._ended(part, runs) for part in parts]
@@ -60,7 +72,7 @@ class PartDesk:
         if part.ended:
             return True
         run_id = None if part.flow_run_id is None else UUID(part.flow_run_id)
-        if part.wanted and run_id is None:
+        if part.wanted and run_id is None and now() - part.created_at < WORTH_WAITING:
             own = None if part.job_flow_run_id is None else runs.get(UUID(part.job_flow_run_id))
             if await self._make_run(part, own):
                 return False

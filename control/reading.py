@@ -10,8 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from prefect.client.schemas.sorting import FlowRunSort
+
+from orchestration.ownership import owner_of
 
 PAGE = 200
 """What Prefect gives at most in one answer."""
@@ -32,12 +34,21 @@ class Reading:
         self.runs.update((run.id, run) for run in runs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunReader:
-    """Reads runs through the Prefect API."""
+    """Reads runs through the Prefect API: of these ``pools``, and of others of ours that are found there, for jobs stay
+    in their pool when routes change."""
 
     client: PrefectClient
     pools: tuple[str, ...]
+
+    async def find_pools(self, identity: str) -> None:
+        """Look for the pools that the installation of that identity has made."""
+        found: list[WorkPool] = []
+        while len(page := await self.client.read_work_pools(limit=PAGE, offset=len(found))) == PAGE:
+            found += page
+        ours = (pool.name for pool in (*found, *page) if owner_of(pool) == identity)
+        self.pools = tuple(dict.fromkeys((*self.pools, *ours)))
 
     async def moving(self, since: datetime, also: Collection[UUID]) -> list[FlowRun]:
         """The pools' runs that are in motion, were restarted by hand or ended after ``since``, and ``also`` those."""

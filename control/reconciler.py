@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from control.reading import Reading
 from orchestration.internals import worker_id_of
-from orchestration.runs import crash, fail, job_id_of, requeue, settle_cancelled
+from orchestration.runs import crash, fail, is_part, job_id_of, requeue, settle_cancelled
 from orchestration.states import WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
 from speech.clock import now
 from storage.crashes import CrashCount
@@ -31,8 +31,9 @@ PATIENCE = 4.0
 """Seconds for which nobody must have had a run: beats come every two."""
 BROKEN_SECONDS = 5.0
 """How much later a run is run again that broke though its worker lives: the database or Prefect may have been away."""
-MOST_STARTS_OF_CHORES = 5
-"""A chore that was begun so often and lost each time crashes for good; its schedule brings the next one."""
+MOST_STARTS = 5
+"""A chore that was begun so often and lost each time crashes for good, and its schedule brings the next one; a part
+does, and its job's own run does the work."""
 
 HELD = frozenset({StateType.PENDING, StateType.RUNNING, StateType.CANCELLING})
 """States in which some worker must have the run."""
@@ -103,10 +104,10 @@ class Reconciler:
             await settle_cancelled(self.client, run.id)
         elif kind is StateType.PENDING:
             await requeue(self.client, run.id, "Its worker was gone before it began.")
-        elif job_id is not None:
+        elif job_id is not None and not is_part(run):
             # Whatever took the worker away took all of it: that says little of this job, but is not for ever borne.
             await self._once_more(run, job_id)
-        elif run.run_count < MOST_STARTS_OF_CHORES:
+        elif run.run_count < MOST_STARTS:
             await requeue(self.client, run.id, "Its worker was gone.")
         else:
             await crash(self.client, run.id, "Its worker is gone.")

@@ -177,7 +177,10 @@ class Office:
                 async with acting:
                     await reconciler.reconcile(await watcher.look())
 
+            identity = await self.store.installation.identity()
+
             async def page() -> None:
+                await reader.find_pools(identity)
                 # One at a time: a run that one has sent to the queue may be at work when the other comes to act.
                 async with acting:
                     await reconciler.restart_crashed(await watcher.look_at_next_page())

@@ -10,9 +10,9 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.attempt import begin, conclude, give_up, go_through
-from orchestration.handover import asked_to_leave, let_go, postpone
+from orchestration.handover import asked_to_leave, let_go, meet_trouble, postpone
 from pipeline.runtime import Runtime
-from speech.errors import AttemptSuperseded, JobCancelled
+from speech.errors import AttemptSuperseded, Blame, JobCancelled, SpeechError
 from speech.logs import about
 from storage.attempts import Attempt
 from storage.errors import SpecificationUnreadable
@@ -25,6 +25,9 @@ from tasks.wording import align, punctuate
 from tasks.work import FileWork
 
 log = structlog.get_logger(__name__)
+
+TROUBLE_SECONDS = 10.0
+"""Between two tries of a run that cannot even begin."""
 
 
 @flow(name="transcribe", persist_result=False, validate_parameters=False, log_prints=False)
@@ -42,9 +45,20 @@ def transcribe(job_id: str, submission: int) -> State[Any]:
         except JobCancelled as reason:
             return Cancelled(message=reason.message)
         except Exception as error:
+            if isinstance(error, SpeechError) and error.blame is Blame.SERVER:
+                wait_out(error)
             # Not this job's fault, as far as anybody knows: it is put back into the queue, a few times.
             log.exception("the run broke")
             return Crashed(message=f"The worker met an unexpected error ({type(error).__name__}).")
+
+
+def wait_out(error: SpeechError) -> None:
+    """Have the run run again later that met trouble of the server outside of its steps: no row says that its job
+    waits, for it may be the database that is away. Returns when it has waited as long as it may."""
+    if flow_run.run_count * TROUBLE_SECONDS < current().settings.outage_wait_seconds:
+        log.warning("the run waits", code=error.code, reason=error.message)
+        meet_trouble(error.code)
+        postpone(TROUBLE_SECONDS, f"It waits ({error.code}).", begun=False)
 
 
 def run(job_id: str, submission: int) -> State[Any]:

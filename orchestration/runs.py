@@ -16,6 +16,7 @@ from prefect.states import AwaitingRetry, Cancelled, Cancelling, Completed, Cras
 from orchestration.internals import worker_id_of
 from speech.clock import now
 
+PROCESS_DIED = "The process died that had it."
 ENDED = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
 
 
@@ -23,6 +24,16 @@ def job_id_of(run: FlowRun) -> str | None:
     """The job that a run was made for, None when it is a chore or was made by hand."""
     job_id = run.parameters.get("job_id")
     return job_id if isinstance(job_id, str) else None
+
+
+def is_part(run: FlowRun) -> bool:
+    """Whether the run does a part of its job, which has a run of its own too."""
+    return "part" in run.parameters
+
+
+def lost_its_process(run: FlowRun) -> bool:
+    """Whether the run waits since the process died that had it."""
+    return run.state is not None and run.state.message == PROCESS_DIED
 
 
 async def waiting(client: PrefectClient, pool: str, run_ids: Sequence[UUID], queues: Sequence[str]) -> list[FlowRun]:

@@ -22,7 +22,7 @@ from speech.transcript import Segment
 from storage import specification
 from storage.database import Database
 from storage.due import hold_room
-from storage.endings import end_files, overall_progress, restart_files
+from storage.endings import end_files, overall_progress, restart_files, undone_files
 from storage.errors import Missing
 from storage.events import note, note_piece
 from storage.jobs import locked
@@ -73,6 +73,8 @@ class Attempts:
                 raise Missing(f"There is no job {job_id}; it was deleted.", "job_not_found")
             # A cancellation that Prefect was not told of yet is newer than whatever restarted the run.
             again = _admit(row, submission, reopen=reopen and not await cancellation_is_due(connection, job_id))
+            if again and row["status"] == JobStatus.COMPLETED and not await undone_files(connection, job_id):
+                raise AttemptSuperseded(f"Every file of job {job_id} was transcribed; there is nothing to run again.")
             specification.load(row["specification"], row["specification_version"])
             if self._limits:
                 await hold_room(connection, self._limits, job_id)
@@ -94,6 +96,7 @@ class Attempts:
         }
         at_work = job_files.c.status.in_((str(FileStatus.QUEUED), str(FileStatus.PROCESSING)))
         async with self._database.writing(durable=False) as connection:
+            await locked(connection, attempt.job.job_id)  # before its files, as everybody does
             await connection.execute(
                 update(job_files).where(_file(attempt, file_id), at_work, _fence(attempt)).values(file)
             )

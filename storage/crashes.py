@@ -47,6 +47,11 @@ class Crashes:
             row = (await connection.execute(select(jobs.c.crashes, jobs.c.crashes_alone).where(mine))).first()
         return CrashCount(*row) if row is not None else CrashCount()
 
+    async def suspect(self, job_id: str) -> None:
+        """A process died that had a part of the job, among others: it may be why."""
+        async with self._database.writing() as connection:
+            await connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(suspect=1))
+
     async def suspects(self, job_ids: Collection[str]) -> frozenset[str]:
         """Those of the jobs that may be what kills processes: they are to run alone."""
         if not job_ids:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, case, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.clock import now
@@ -22,6 +22,8 @@ DISPATCHED_FOR = timedelta(minutes=2)
 """A run that has not sent by then is believed lost, and another one is made."""
 DISPATCHED_FOR_AT_MOST = timedelta(hours=1)
 """Further runs come ever more slowly, up to this: where no worker is, they would only pile up in Prefect."""
+MOST_OF_AN_OWNER = 16
+"""Deliveries that have runs at a time."""
 LEASED_FOR = timedelta(minutes=1)
 """Longer than a sending may take: after it, whoever claimed the delivery is believed dead."""
 
@@ -88,14 +90,19 @@ class Deliveries:
         self._database = database
 
     async def due(self, limit: int = 100) -> list[DueDelivery]:
-        """Those that are due and that no run is at, the longest due first."""
+        """Those that are due and that no run is at, the longest due first; of each owner as many as keep no others
+        waiting when nothing answers there."""
         moment = now()
         free = or_(deliveries.c.dispatched_until.is_(None), deliveries.c.dispatched_until <= moment)
         names = DueDelivery.__dataclass_fields__
+        in_turn = (case((free, 1), else_=0), deliveries.c.due_at, deliveries.c.delivery_id)
+        place = func.row_number().over(partition_by=deliveries.c.owner_id, order_by=in_turn).label("place")
+        columns = [deliveries.c[name] for name in names]
+        waiting = select(*columns, free.label("free"), place).where(_is_due(moment)).subquery()
         query = (
-            select(*(deliveries.c[name] for name in names))
-            .where(_is_due(moment), free)
-            .order_by(deliveries.c.due_at, deliveries.c.delivery_id)
+            select(*(waiting.c[name] for name in names))
+            .where(waiting.c.free, waiting.c.place <= MOST_OF_AN_OWNER)
+            .order_by(waiting.c.due_at, waiting.c.delivery_id)
             .limit(limit)
         )
         async with self._database.reading() as connection:

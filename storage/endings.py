@@ -40,6 +40,12 @@ async def completed_files(connection: AsyncConnection, job_id: str) -> int:
     return (await connection.execute(select(func.count()).where(completed))).scalar_one()
 
 
+async def undone_files(connection: AsyncConnection, job_id: str) -> int:
+    """How many have none."""
+    undone = (job_files.c.job_id == job_id) & (job_files.c.status != str(FileStatus.COMPLETED))
+    return (await connection.execute(select(func.count()).where(undone))).scalar_one()
+
+
 def overall_progress(job_id: str) -> ColumnElement[float]:
     """The mean of the files' progress, as SQL, below 100; a file that ended, however, counts as done."""
     done = case((job_files.c.status.in_(_ENDED), 100.0), else_=job_files.c.progress)

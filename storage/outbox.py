@@ -64,10 +64,14 @@ class Outbox:
         async with self._database.writing(durable=False) as connection:
             await connection.execute(delete(outbox).where(outbox.c.id == row_id))
 
-    async def postpone(self, row_id: int, error: str, delay: float) -> None:
-        """It failed: try again in ``delay`` seconds. ``error`` is a sentence without secrets."""
+    async def postpone(self, row_id: int, error: str, delay: float, *, counts: bool = True) -> None:
+        """It failed: try again in ``delay`` seconds. ``error`` is a sentence without secrets; ``counts`` the try."""
         change = update(outbox).where(outbox.c.id == row_id)
-        values = {"attempts": outbox.c.attempts + 1, "error": error, "due_at": now() + timedelta(seconds=delay)}
+        values = {
+            "attempts": outbox.c.attempts + int(counts),
+            "error": error,
+            "due_at": now() + timedelta(seconds=delay),
+        }
         async with self._database.writing(durable=False) as connection:
             await connection.execute(change.values(values))
 

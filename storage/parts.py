@@ -63,6 +63,7 @@ class WatchedPart:
     provider: str
     model: str | None
     job_flow_run_id: str | None
+    created_at: datetime
 
 
 class Parts:

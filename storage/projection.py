@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from speech.clock import now
 from speech.jobs import FileStatus, JobStatus, Stage, lawful
 from storage.announcements import announce
-from storage.endings import completed_files, end_files, overall_progress, restart_files
+from storage.endings import completed_files, end_files, overall_progress, restart_files, undone_files
 from storage.ids import new_id
 from storage.lifetimes import expires_at, is_expired
 from storage.outbox import OutboxKind, tell
@@ -53,6 +53,8 @@ async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) 
     """Bring the locked job's row in line with the news of its run."""
     before, after = JobStatus(row["status"]), seen.status
     if before.finished and not after.finished:
+        if before is JobStatus.COMPLETED and not await undone_files(connection, row["job_id"]):
+            return  # its run was put back just as it completed: there is nothing left to run
         await _reopen(connection, row)
     values = _STEPS[after](row, seen)
     if seen.stage is None and row["stage"] == Stage.PAUSED and after is JobStatus.PROCESSING:

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech.jobs import FileStatus, JobStatus
-from storage.endings import restart_files
+from storage.endings import restart_files, undone_files
 from storage.errors import JobExpired, JobNotFinished, Missing, NothingToRetry
 from storage.events import note
 from storage.ids import new_id
@@ -69,7 +69,7 @@ async def _refuse_unless_retryable(connection: AsyncConnection, row: RowMapping)
         raise JobNotFinished("The job is still at work; it can be retried once it has ended.")
     if is_expired(row) or row["results_deleted_at"] is not None:
         raise JobExpired("The job's request was deleted with its results; submit it anew.")
-    if status is JobStatus.COMPLETED and not await _failed_files(connection, row["job_id"]):
+    if status is JobStatus.COMPLETED and not await undone_files(connection, row["job_id"]):
         raise NothingToRetry("Every file of the job was transcribed; there is nothing to run again.")
     if not await _recordings_left(connection, row["job_id"]):
         raise Missing("The recordings that are left to transcribe were deleted; submit them anew.", "file_not_found")
@@ -79,8 +79,3 @@ async def _recordings_left(connection: AsyncConnection, job_id: str) -> int:
     undone = (job_files.c.job_id == job_id) & (job_files.c.status != str(FileStatus.COMPLETED))
     there = job_files.join(files, files.c.file_id == job_files.c.file_id)
     return (await connection.execute(select(func.count()).select_from(there).where(undone))).scalar_one()
-
-
-async def _failed_files(connection: AsyncConnection, job_id: str) -> int:
-    failed = (job_files.c.job_id == job_id) & (job_files.c.status != str(FileStatus.COMPLETED))
-    return (await connection.execute(select(func.count()).where(failed))).scalar_one()

@@ -26,7 +26,7 @@ DISPATCHED_FOR = timedelta(minutes=2)
 DISPATCHED_FOR_AT_MOST = timedelta(hours=1)
 """Further runs come ever more slowly, up to this: where no worker is, they would only pile up in Prefect."""
 LISTENED_TO_FOR = timedelta(minutes=30)
-"""Who took it up may have to fetch the model, and wait for its turn; a run whose worker is lost runs again by itself."""
+"""Who took it up may have to fetch the model, and wait for its turn; the run of a worker that is lost runs again."""
 MOST_TRIES = 4
 """Runs that took the take up and settled nothing, since their process died each time."""
 LOST = "Whoever listened to it was lost each time; try another recording."

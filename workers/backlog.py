@@ -35,6 +35,8 @@ class Backlog:
     pool: str
     by_model: bool = False
     long_seconds: float = 0.0
+    open_queues: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda names: names
+    """Those of these queues that are neither paused nor limited: Prefect alone counts the others."""
     clock: Callable[[], float] = time.monotonic
     _asked_at: float = -ASK_SECONDS
 
@@ -47,7 +49,7 @@ class Backlog:
         ``queues`` are those that are served, the most urgent first. With ``light``, the first of those that long jobs
         must not keep waiting are wanted too.
         """
-        present = {str(run.id) for run in due}
+        present, served, queues = {str(run.id) for run in due}, queues, self.open_queues(tuple(queues))
         of_jobs = DueJobs(self.store.database)
         begun, first, parts, takes = await asyncio.gather(
             self._begun(queues),
@@ -60,7 +62,7 @@ class Backlog:
         lacking = [UUID(run_id) for run_id in dict.fromkeys([*first, *parts, *takes]) if run_id not in present]
         more = await waiting(self.client, self.pool, lacking, queues) if lacking else []
         known = {run.id: run for run in (*due, *begun, *more)}
-        return in_order(list(known.values()), queues)
+        return in_order(list(known.values()), served)
 
     async def _begun(self, queues: Sequence[str]) -> list[FlowRun]:
         if self.clock() - self._asked_at < ASK_SECONDS:

@@ -117,9 +117,7 @@ def _place(
             at_work[job.owner_id] += 1
 
 
-def _place_alone(
-    choice: Choice, run: FlowRun, job: DueJob | None, room: Room, admit: Callable[[DueJob], bool]
-) -> None:
+def _place_alone(choice: Choice, run: FlowRun, job: DueJob | None, room: Room, admit: Callable[[DueJob], bool]) -> None:
     if len(choice.suspects) < room.suspects and (job is None or admit(job)):
         choice.suspects.append(run)
 

@@ -16,8 +16,9 @@ from workers.threads import RunThreads
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 2.0
-QUEUES = ("chores", "deliveries")
-"""The work queues that such flows wait in. Each has places of its own: what takes hours keeps no webhook waiting."""
+QUEUES = {"chores": 2, "deliveries": 4}
+"""The work queues that such flows wait in, and the places that each has of its own: what takes hours keeps no webhook
+waiting, and who delivers mostly waits for others."""
 
 
 @dataclass

@@ -10,7 +10,18 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from orchestration.outages import Outage
-from orchestration.runs import ENDED, complete, crash, drop, fail, job_id_of, requeue, settle_cancelled
+from orchestration.runs import (
+    ENDED,
+    PROCESS_DIED,
+    complete,
+    crash,
+    drop,
+    fail,
+    is_part,
+    job_id_of,
+    requeue,
+    settle_cancelled,
+)
 from orchestration.states import WORKER_LOST, WORKER_LOST_SENTENCE, may_run_again
 from speech.errors import JobTimedOut, SpeechError
 from storage.crashes import CrashCount
@@ -56,6 +67,9 @@ class Conclusion:
             return CrashCount()
         if job_id is None:  # nobody counts for it but Prefect, which counts its starts
             return CrashCount(total=run.run_count + 1)
+        if is_part(run) and lost.together > 1:  # one death may take many parts of a job, and counts for none of them
+            await self.store.crashes.suspect(job_id)
+            return CrashCount(total=run.run_count + 1)
         return await self.store.crashes.note(job_id, alone=lost.together == 1, suspect=True)
 
     async def _settle(self, run: FlowRun, ended: Ended, count: CrashCount) -> None:
@@ -84,7 +98,7 @@ class Conclusion:
         if lost.overdue:
             await self._end_overdue(run)
         elif may_run_again(count):
-            await self._requeue(run, "The process died that had it.")
+            await self._requeue(run, PROCESS_DIED)
         else:
             await fail(self.client, run.id, WORKER_LOST, WORKER_LOST_SENTENCE)
 

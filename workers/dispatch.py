@@ -16,7 +16,7 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 from orchestration.beside import end
 from orchestration.outages import Outage
-from orchestration.runs import claim, job_id_of, place_of, requeue, sign, still_waits
+from orchestration.runs import claim, job_id_of, lost_its_process, place_of, requeue, sign, still_waits
 from speech.clock import now
 from speech.errors import DeviceUnavailable
 from speech.limits import AtWork, Limits
@@ -163,7 +163,7 @@ class Dispatcher:
             leave=self._leave_to_others,
             admit=await self._admission(jobs),
             light=lambda run, job: self._guest(run, job).light,
-            again=lambda run: self.suspects is not None and run.run_count > 0,
+            again=lambda run: self.suspects is not None and lost_its_process(run),
         )
         return Look(choice, jobs, looked_at, len(waiting), full)
 

@@ -46,7 +46,6 @@ TYPE = "world-of-asr"
 PREFECT_BEAT_SECONDS = 10
 LET_GO_SECONDS = 5.0
 CLAIM_SECONDS = 5.0
-CHORES_AT_ONCE = 2
 
 
 class WrongPool(RuntimeError):
@@ -73,7 +72,7 @@ class PoolService:
         self.devices = DevicePlaces([KeptDevice(self.settings, environment) for environment in environments])
         self.suspect = SuspectPlace(self.settings, environments[0])
         self.threads = RunThreads(self.settings)
-        self.chores = {queue: ThreadPlaces(CHORES_AT_ONCE, self.threads) for queue in QUEUES}
+        self.chores = {queue: ThreadPlaces(count, self.threads) for queue, count in QUEUES.items()}
 
     @property
     def chores_at_work(self) -> set[UUID]:
@@ -127,6 +126,7 @@ class PoolService:
                 pool,
                 by_model=bool(self.settings.pool_routes or self.settings.model_jobs_at_once),
                 long_seconds=self.settings.long_job_seconds,
+                open_queues=queues.unhindered,
             ),
             Limits.from_settings(self.settings),
             Announced(client, pool, lambda: queues.unhindered(queues.of_jobs())),

@@ -140,7 +140,9 @@ async def test_names_that_only_this_machine_can_mean_are_served(desk: Desk, host
     assert (await desk.client.get(JOBS, headers={"Host": host})).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1", "http://["])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1", "http://["]
+)
 async def test_a_page_of_another_site_changes_nothing(desk: Desk, origin: str) -> None:
     answer = await desk.client.post("/api/v1/transcribe", json={}, headers={"Origin": origin})
     assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")

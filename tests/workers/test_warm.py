@@ -97,7 +97,7 @@ async def test_a_runtime_in_use_is_not_closed(pool: Pool, monkeypatch: pytest.Mo
     monkeypatch.setattr("workers.service.LET_GO_SECONDS", 0.1)
     closed: list[Runtime] = []
     monkeypatch.setattr(Runtime, "close", closed.append)
-    deployment = await pool.deploy("waiting", queue=QUEUES[0])
+    deployment = await pool.deploy("waiting", queue=next(iter(QUEUES)))
     stop = asyncio.Event()
     settings = pool.settings.model_copy(update={"drain_seconds": 0.1})
     working = asyncio.create_task(run_worker(settings, stop))
