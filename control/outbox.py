@@ -62,18 +62,17 @@ class Outbox:
     deployment: str
     routing: Routing | None = None
     _deployment_ids: dict[str, UUID] = field(default_factory=dict)
-    _not_deployed: NotDeployed | None = None
+    _said: set[str] = field(default_factory=set)
+    """What is not deployed, as far as that was said."""
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def empty(self) -> None:
-        """Tell Prefect all that is due.
+        """Tell Prefect all that is due; what has no deployment there is due again a second later.
 
         Raises:
             httpx.TransportError: when Prefect does not answer; what is left stays in the table.
-            NotDeployed: when all else was told; what goes to that deployment stays in the table.
 
         """
-        self._not_deployed = None
         while rows := await self.store.outbox.due(BATCH):
             by_job = sorted(rows, key=lambda row: (row.job_id, row.id))
             groups = [list(group) for _, group in groupby(by_job, key=lambda row: row.job_id)]
@@ -82,8 +81,6 @@ class Outbox:
                 *(self._tell_in_order(group, jobs.get(group[0].job_id)) for group in groups), return_exceptions=True
             )
             _raise_first(outcomes)
-        if self._not_deployed is not None:
-            raise self._not_deployed
 
     async def _tell_in_order(self, rows: Sequence[OutboxRow], job: WatchedJob | None) -> None:
         async with self._places:
@@ -98,7 +95,9 @@ class Outbox:
         except httpx.TransportError:
             raise
         except NotDeployed as reason:  # whatever goes elsewhere does not wait for it
-            self._not_deployed = reason
+            if reason.message not in self._said:
+                log.warning("jobs wait for their deployment", reason=reason.message)
+                self._said.add(reason.message)
             await self.store.outbox.postpone(row.id, reason.message, NOT_DEPLOYED_DELAY, counts=False)
             return False
         except httpx.HTTPStatusError as reason:
@@ -179,6 +178,7 @@ class Outbox:
                 self._deployment_ids[name] = (await self.client.read_deployment_by_name(name)).id
             except ObjectNotFound as reason:
                 raise _not_deployed(name) from reason
+            self._said.discard(_not_deployed(name).message)
         return self._deployment_ids[name]
 
 

@@ -22,7 +22,7 @@ from speech.jobs import JobStatus
 from tests.storage.conftest import Desk
 
 
-@dataclass(frozen=True)
+@dataclass
 class Answers(RunReader):
     """Prefect with one run: what each read of it finds, the last one again and again."""
 

@@ -19,7 +19,9 @@ from structlog.testing import capture_logs
 
 from control import reconciler, service, watcher
 from control.outbox import Outbox
+from speech.clock import now
 from speech.jobs import JobStatus
+from storage import tables
 from storage.tables import leases
 from tests.control.conftest import Installation
 from tests.gate import Gate
@@ -133,8 +135,11 @@ async def test_without_a_deployment_jobs_wait(installation: Installation) -> Non
     outbox = Outbox(installation.client, installation.store, installation.deployment)
     outbox._deployment_ids[installation.deployment] = deployment.id
     for _ in range(2):
-        with pytest.raises(Exception, match="woa deploy"):
-            await outbox.empty()
+        await outbox.empty()
+    async with installation.store.database.reading() as connection:
+        (row,) = (await connection.execute(select(tables.outbox))).mappings().all()
+    assert "woa deploy" in row["error"]
+    assert (row["attempts"], row["due_at"] > now()) == (0, True)
     assert (await installation.now(other)).status is JobStatus.QUEUED
 
 

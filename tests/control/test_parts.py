@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry, Completed, Pending, Running
 
 from control.parts import PartDesk
-from control.reading import RunReader
+from control.reading import Reading, RunReader
+from control.reconciler import Reconciler
 from orchestration.runs import hasten
 from speech.clock import now
 from speech.jobs import Job
 from speech.pools import Routing
 from storage.attempts import Attempt
+from storage.crashes import CrashCount
 from storage.parts import Part
 from tests.control.conftest import OWNER, Installation
 
@@ -133,6 +138,66 @@ async def test_a_part_at_work_that_is_to_stop_is_known_by_its_run(installation: 
     assert await installation.store.attempts.stopping(ids) == frozenset()
     await installation.store.jobs.request_cancel(OWNER, job.job_id)
     assert await installation.store.attempts.stopping(ids) == set(ids)
+
+
+async def test_what_nobody_takes_for_minutes_is_left_to_the_job(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, own, _ = await shared_out(installation)
+    office = desk(installation)
+    office.deployment = "away/away"
+    with pytest.raises(ObjectNotFound):
+        await office.attend()
+    assert await installation.store.parts.at_work(job.job_id, 1)
+    monkeypatch.setattr("control.parts.WORTH_WAITING", timedelta(0))
+    await office.attend()
+    assert not await installation.store.parts.at_work(job.job_id, 1)
+    assert await due_in(installation, own) <= 0
+
+
+async def test_parts_that_cannot_be_seen_to_keep_no_others_waiting(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await shared_out(installation), await shared_out(installation)
+    office = desk(installation)
+    make = office._make_run
+
+    async def half(part: Any, own: Any) -> bool:
+        if part.job_id == first[0].job_id:
+            raise ObjectNotFound(Exception("away"))
+        return await make(part, own)
+
+    monkeypatch.setattr(office, "_make_run", half)
+    with pytest.raises(ObjectNotFound):
+        await office.attend()
+    runs = [run for run in await installation.runs() if run.parameters.get("part") is not None]
+    assert {run.parameters["job_id"] for run in runs} == {second[0].job_id}
+
+
+async def test_hosts_that_go_with_many_parts_cost_the_job_nothing(installation: Installation) -> None:
+    job, _, _ = await shared_out(installation)
+    await desk(installation).attend()
+    reader = RunReader(installation.client, (installation.settings.work_pool,))
+    reconciler = Reconciler(installation.client, installation.store, clock=itertools.count(0, 10).__next__)
+    ids = [run.id for run in await installation.runs() if run.parameters.get("part") is not None]
+    for run_id in ids:
+        for state in (Pending(), Running()):
+            await installation.client.set_flow_run_state(run_id, state, force=True)
+    for _ in range(2):
+        reading = Reading(now())
+        reading.add(await reader.by_ids(ids))
+        await reconciler.reconcile(reading)
+    assert {run.state_name for run in await reader.by_ids(ids)} == {"Scheduled"}
+    assert await installation.store.crashes.note(job.job_id) == CrashCount(1, 0)
+
+
+async def test_pools_that_routes_no_longer_name_are_looked_at_too(installation: Installation) -> None:
+    identity = await installation.store.installation.identity()
+    reader = RunReader(installation.client, ("another",))
+    await reader.find_pools(identity)
+    assert reader.pools == ("another", installation.settings.work_pool)
+    await reader.find_pools("somebody else")
+    assert len(reader.pools) == 2
 
 
 async def test_hastening(installation: Installation) -> None:

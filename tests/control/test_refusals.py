@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.exceptions import ObjectNotFound
 from sqlalchemy import update
 
 from control.outbox import TRIES, Outbox
@@ -53,6 +54,33 @@ async def test_a_job_that_prefect_refuses_fails_after_some_tries(desk: Desk) -> 
     assert failed.files[0].error_code == "run_refused"
     assert prefect.asked == TRIES
     assert await desk.outbox() == []
+
+
+async def test_what_is_not_deployed_keeps_nothing_else_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control.outbox.BATCH", 2)
+    there, made = "there/there", []
+
+    class HalfDeployed(Refusing):
+        async def read_deployment_by_name(self, name: str) -> Any:
+            if name != there:
+                raise ObjectNotFound(Exception(name))
+            return SimpleNamespace(id=uuid4())
+
+        async def create_flow_run_from_deployment(self, *_: object, name: str, **__: object) -> Any:
+            made.append(name)
+            return SimpleNamespace(id=uuid4())
+
+    outbox = Outbox(HalfDeployed(200), desk.store, "transcribe/transcribe")  # type: ignore[arg-type]
+    waiting = [(await desk.job()).job_id for _ in range(3)]
+    last = (await desk.job()).job_id
+
+    async def of(job_id: str) -> str:
+        return there if job_id == last else "away/away"
+
+    monkeypatch.setattr(outbox, "_deployment_of", of)
+    await outbox.empty()
+    assert made == [last]
+    assert [job_id for _, job_id, _ in await desk.outbox()] == waiting
 
 
 @pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 503])

@@ -18,7 +18,7 @@ from speech.jobs import JobStatus
 from tests.storage.conftest import Desk
 
 
-@dataclass(frozen=True)
+@dataclass
 class SlowReader(RunReader):
     """Prefect with one run: the answer to the big question is what it was when asked, and is long on its way."""
 

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from flows.attempt import FOR_NEWER_SECONDS
+from flows.transcribe import TROUBLE_SECONDS
 from orchestration.states import error_of
 from speech.errors import (
     DeviceUnavailable,
@@ -25,6 +26,8 @@ from speech.errors import (
 )
 from speech.jobs import FileStatus, Job, JobStatus
 from storage.blobs import Blobs, BlobsUnusable
+from storage.errors import DatabaseUnusable
+from storage.parts import Parts
 from storage.tables import jobs
 from tasks.work import FileWork
 from tests.flows.conftest import Bench, Scripted, failing, tries
@@ -237,6 +240,26 @@ def test_waits_grow_and_those_of_one_kind_do_not_shorten_anothers(bench: Bench, 
         seconds.append(bench.parting.wait_seconds or 0.0)
     assert seconds[4] > 3 * seconds[0]
     assert waits(bench, job) == "model_unavailable"
+    assert completes(bench, job)
+
+
+def test_a_database_that_is_away_before_a_step_is_waited_for_and_at_last_the_run_crashes(
+    bench: Bench, jfk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted(file_ids=bench.stored(jfk))
+    with monkeypatch.context() as patch:
+
+        async def away(*_: object, **__: object) -> None:
+            raise DatabaseUnusable("Too many connections.")
+
+        patch.setattr(Parts, "at_work", away)
+        assert bench.run(job) is None
+        assert (bench.parting.wait_seconds, bench.parting.begun) == (TROUBLE_SECONDS, False)
+        assert bench.parting.trouble == "database_unusable"
+        allow(bench, outage_wait_seconds=0.0)
+        state = bench.run(job)
+        assert state is not None
+        assert state.is_crashed()
     assert completes(bench, job)
 
 

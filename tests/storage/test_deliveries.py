@@ -11,7 +11,7 @@ import pytest
 import storage.deliveries
 from speech.clock import now
 from speech.jobs import JobStatus
-from storage.deliveries import DISPATCHED_FOR, Deliveries
+from storage.deliveries import DISPATCHED_FOR, MOST_OF_AN_OWNER, Deliveries
 from storage.errors import Missing
 from storage.projection import Projection
 from storage.store import Store
@@ -37,6 +37,21 @@ async def test_an_end_is_announced_once_and_a_further_attempts_end_too(store: St
     assert [delivery.event for delivery in found] == ["completed", "failed"]
     assert found[1].delivery_id == first.delivery_id != found[0].delivery_id
     assert {delivery.url for delivery in found} == {"https://host/hook"}
+
+
+async def test_whose_endpoint_does_not_answer_keeps_no_others_waiting(store: Store, desk: Desk) -> None:
+    for number in range(MOST_OF_AN_OWNER + 2):
+        job = await desk.job(webhook_url=f"{HOOK}&{number}")
+        await store.jobs.project(job.job_id, 1, over(JobStatus.FAILED))
+    found = await store.deliveries.due()
+    assert len(found) == MOST_OF_AN_OWNER
+    for due in found:
+        await store.deliveries.dispatched(due)
+    assert await store.deliveries.due() == []
+    claimed = await store.deliveries.claim(found[0].delivery_id)
+    assert claimed is not None
+    await store.deliveries.delivered(claimed, 200)
+    assert len(await store.deliveries.due()) == 1
 
 
 async def test_only_what_was_asked_for_is_announced(store: Store, desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -134,8 +135,11 @@ async def test_a_retry_goes_on_in_the_same_log_which_has_one_end(store: Store, d
 
 
 async def test_a_retry_in_prefects_pages_takes_the_end_back_too(store: Store, desk: Desk) -> None:
-    job, _ = await completed(store, desk)
-    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, started_at=now()))
+    job, attempt = await desk.running(2)
+    await desk.done(attempt, 0)
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.COMPLETED))
+    assert [event for event in await log(store, job) if event.kind.is_end]
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, observed_at=now() + timedelta(seconds=1)))
     assert not [event for event in await log(store, job) if event.kind.is_end]
 
 

@@ -67,8 +67,8 @@ async def test_results_are_over_at_once(store: Store, desk: Desk) -> None:
 
 
 async def test_results_stay_for_their_time(store: Store, desk: Desk) -> None:
-    job, attempt = await desk.running(expires_in=3600)
-    await desk.done(attempt)
+    job, attempt = await desk.running(2, expires_in=3600)
+    await desk.done(attempt, 0)
     await store.jobs.project(job.job_id, 1, Projection(JobStatus.COMPLETED, observed_at=now()))
     found = await desk.fresh(job)
     assert found.status is JobStatus.COMPLETED

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from speech.clock import now
 from speech.errors import AttemptSuperseded, SpeechError
 from speech.jobs import FileStatus, Job, JobStatus, Stage
 from storage.attempts import Attempt, Outcome
@@ -92,6 +94,17 @@ async def test_a_restart_in_prefects_pages_of_the_newest_run_counts(store: Store
     await store.jobs.project(job.job_id, 2, Projection(JobStatus.FAILED))
     again = await store.attempts.begin(job.job_id, 2, "run-2", reopen=True)
     assert again.number == 3
+
+
+async def test_a_run_that_was_put_back_as_it_completed_opens_nothing_again(store: Store, desk: Desk) -> None:
+    job, attempt = await desk.running()
+    await desk.done(attempt)
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.COMPLETED))
+    done = await desk.fresh(job)
+    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, observed_at=now() + timedelta(seconds=1)))
+    with pytest.raises(AttemptSuperseded):
+        await store.attempts.begin(job.job_id, 1, "run", reopen=True)
+    assert await desk.fresh(job) == done
 
 
 async def test_each_retry_may_lose_a_run_of_its_own(store: Store, desk: Desk) -> None:
