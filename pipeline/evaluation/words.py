@@ -30,6 +30,14 @@ class Edits:
         """All three together."""
         return self.substitutions + self.deletions + self.insertions
 
+    def __add__(self, other: Edits) -> Edits:
+        return Edits(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.length + other.length,
+        )
+
 
 def normaliser_name(language: str) -> str:
     """How the text of a language is normalised, for those who read the result."""
