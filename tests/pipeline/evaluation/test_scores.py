@@ -12,7 +12,7 @@ from pipeline.evaluation.results import FileResult
 from pipeline.evaluation.samples import Sample
 from pipeline.evaluation.scoring import failure, score
 from pipeline.evaluation.speakers import WrongTime, paired_edits, wrong_time
-from pipeline.evaluation.words import Edits, character_edits, normalised, word_edits
+from pipeline.evaluation.words import Edits, character_edits, normalised, normaliser_name, word_edits
 from speech.diarization import Turn
 from speech.transcript import Segment, Transcript, Word
 
@@ -40,6 +40,21 @@ def test_text_is_compared_as_it_is_spoken() -> None:
     assert normalised("Mr. Smith doesn't owe twenty-one  colours!", "en") == "mister smith does not owe 21 colors"
     assert normalised("C'est l'Été.", "fr") == "c est l été"
     assert normalised("你好", "zh") == "你 好"
+
+
+def test_marks_are_what_words_are_written_with() -> None:
+    assert normalised("हिन्दी, की!", "hi") == "हिन्दी की"
+    assert normalised("ที่นี่", "th") == "ที่ นี่"
+    assert word_edits(normalised("की", "hi"), normalised("का", "hi")).errors == 1
+    assert normalised("so ❤️ it 1️⃣ goes", "fr") == "so it 1 goes"
+    assert "marks" in normaliser_name("hi")
+
+
+def test_turkish_has_two_letters_i() -> None:
+    assert normalised("İzmir IŞIK", "tr") == "izmir ışık"
+    assert normalised("I\u0307zmir", "az-AZ") == "izmir"
+    assert normalised("İzmir", "de") == normalised("i\u0307zmir", "de")
+    assert normaliser_name("tr") != normaliser_name("de")
 
 
 def test_diarization_error_by_hand() -> None:
