@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli.sentences import sentence
-from cli.terminal import LineBar, bar, emit, emit_json, table, tell
+from cli.terminal import LineBar, bar, tell
 from speech.errors import SpeechError
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.comparison import Comparison, Tolerance
     from pipeline.evaluation.results import Result
     from pipeline.evaluation.run import Plan, Transcriber
     from pipeline.evaluation.samples import EvaluationSet
+
+RESULT = ".json"
+"""How the name of a result ends; every other file is taken for a set."""
+OF_RUN = frozenset({"model", "provider", "language", "options", "request", "collar", "seed", "server", "api_key"})
+OF_GATE = frozenset({"tolerance", "language_tolerance", "strict"})
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
+    context: typer.Context,
     manifest: Path = typer.Argument(
         metavar="MANIFEST|RESULT", help="A set as JSON Lines; or a result (.json), which is shown or compared again."
     ),
@@ -65,34 +70,51 @@ def evaluate(
     woa evaluate set.jsonl --option diarization.enabled=true --option vad.threshold=0.4 --against base.json
     woa evaluate after.json --against before.json --tolerance 1 --page changes.html
     """
+    from cli.evaluated import show, write_page
     from pipeline.evaluation.comparison import Tolerance, compare
     from pipeline.evaluation.results import read_result, write_result
     from pipeline.evaluation.run import check_installed
 
+    _check_given(context, manifest, against)
     check_installed()
     _check_free([path for path in (output, page) if path is not None], overwrite)
     before = read_result(against) if against is not None else None
-    if manifest.suffix == ".json":
-        _check_nothing_asked(model, provider, options, request, collar)
+    if manifest.suffix == RESULT:
         result = read_result(manifest)
     else:
         plan = _plan(_asked(request, options, model, provider), language, collar, seed)
-        result = _run(manifest, plan, server, api_key)
+        result = _run(manifest, plan, before, server, api_key)
     if output is not None:
         write_result(result, output)
     allowed = Tolerance(tolerance / 100, language_tolerance / 100, strict)
     comparison = compare(before, result) if before is not None else None
     if page is not None:
-        _write_page(page, result, comparison, allowed)
-    _show(result, comparison, allowed, as_json=as_json)
+        write_page(page, result, comparison, allowed)
+    show(result, comparison, allowed, as_json=as_json)
     good = comparison.passes(allowed) if comparison is not None else not result.overall.failed
     if not good:
         raise typer.Exit(1)
 
 
-def _check_nothing_asked(*asked: Any) -> None:
-    if any(asked):
-        raise typer.BadParameter("A result is there already: options of a run belong to a manifest (.jsonl).")
+def _check_given(context: typer.Context, manifest: Path, against: Path | None) -> None:
+    """Refuse options that would say nothing here: who gives them believes that they do."""
+    of_run, of_gate = _given(context, OF_RUN), _given(context, OF_GATE)
+    if of_run and manifest.suffix == RESULT:
+        raise typer.BadParameter(
+            f"{of_run}: a result is there already; options of a run belong to a manifest (.jsonl)."
+        )
+    if of_gate and against is None:
+        raise typer.BadParameter(f"{of_gate}: there is nothing to compare with; add --against RESULT.")
+
+
+def _given(context: typer.Context, names: frozenset[str]) -> str:
+    """Which of some options stand on the command line; WOA_SERVER is set for other commands too."""
+    given = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "") if parameter.name in names else None
+        if source is not None and source.name == "COMMANDLINE":
+            given.append(parameter.opts[0])
+    return ", ".join(given)
 
 
 def _check_free(paths: list[Path], overwrite: bool) -> None:
@@ -153,12 +175,16 @@ def _plan(body: dict[str, Any], language: str, collar: float, seed: int) -> Plan
     return plan
 
 
-def _run(manifest: Path, plan: Plan, server: str | None, api_key: str | None) -> Result:
+def _run(manifest: Path, plan: Plan, before: Result | None, server: str | None, api_key: str | None) -> Result:
+    from pipeline.evaluation.comparison import check_scoring
     from pipeline.evaluation.results import FileResult
     from pipeline.evaluation.run import evaluate as run
+    from pipeline.evaluation.run import normalisers_of
     from pipeline.evaluation.samples import read_set
 
     chosen = read_set(manifest)
+    if before is not None:
+        check_scoring(before, plan.collar, normalisers_of(chosen))
     total = len(chosen.samples)
     # A server's jobs are shown one by one, and a terminal holds one bar at a time.
     shown = bar(chosen.name, total) if server is None else nullcontext(LineBar(chosen.name, total))
@@ -223,81 +249,3 @@ def _by_server(client: Any) -> Callable[..., Any]:
         return from_json(way.finish(source, way.begin(source)).document)
 
     return transcribe
-
-
-def _write_page(path: Path, result: Result, comparison: Comparison | None, tolerance: Tolerance) -> None:
-    from pipeline.evaluation.page import page as written
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(written(result, comparison, tolerance), encoding="utf-8")
-
-
-def _show(result: Result, comparison: Comparison | None, tolerance: Tolerance, *, as_json: bool) -> None:
-    if as_json:
-        emit_json(_figures(result, comparison, tolerance))
-        return
-    from pipeline.evaluation.results import how_measured
-    from pipeline.evaluation.writing import (
-        DIFFERENCE_HEADINGS,
-        HEADINGS,
-        conclusion,
-        difference_rows,
-        notes,
-        summary_rows,
-    )
-
-    emit(table(HEADINGS, summary_rows(result)))
-    for note in notes(result):
-        emit(note)
-    emit(how_measured(result.conditions))
-    if comparison is not None:
-        emit(f"\n{table(DIFFERENCE_HEADINGS, difference_rows(comparison, tolerance))}")
-        for each in [change for change in comparison.files if change.change > 0][:10]:
-            emit(f"{each.key}: {each.measure.title} {each.before:g} → {each.after:g} of {each.units:g}")
-        if comparison.unpaired:
-            emit(f"{len(comparison.unpaired)} recordings are not in both runs, or not the same.")
-        emit(conclusion(comparison, tolerance))
-
-
-def _figures(result: Result, comparison: Comparison | None, tolerance: Tolerance) -> dict[str, Any]:
-    texts = {"reference", "hypothesis"}
-    found: dict[str, Any] = result.model_dump(mode="json", exclude={"files": {"__all__": texts}})
-    if comparison is not None:
-        found["comparison"] = _compared(comparison, tolerance)
-    return found
-
-
-def _compared(comparison: Comparison, tolerance: Tolerance) -> dict[str, Any]:
-    from pipeline.evaluation.writing import conclusion, verdict
-
-    return {
-        "passes": comparison.passes(tolerance),
-        "conclusion": conclusion(comparison, tolerance),
-        "paired": comparison.paired,
-        "unpaired": list(comparison.unpaired),
-        "broken": list(comparison.broken),
-        "differences": [
-            {
-                "of": each.group,
-                "measure": each.measure.name,
-                "before": each.before,
-                "after": each.after,
-                "difference": each.value,
-                "low": each.interval.low if each.interval else None,
-                "high": each.interval.high if each.interval else None,
-                "recordings": each.files,
-                "verdict": verdict(each, tolerance),
-            }
-            for each in comparison.differences
-        ],
-        "recordings": [
-            {
-                "key": each.key,
-                "measure": each.measure.name,
-                "before": each.before,
-                "after": each.after,
-                "of": each.units,
-            }
-            for each in comparison.files
-        ],
-    }

@@ -16,12 +16,12 @@ from prefect.client.schemas.objects import StateType
 from engine.slots import Standing, standing
 from orchestration.client import open_client
 from orchestration.handover import asked_to_leave
-from pipeline.evaluation.comparison import Comparison, Tolerance, compare
+from pipeline.evaluation.comparison import Comparison, Tolerance, check_scoring, compare
 from pipeline.evaluation.local import InThisProcess
 from pipeline.evaluation.results import MEASURES, FileResult, Result
-from pipeline.evaluation.run import evaluate
+from pipeline.evaluation.run import evaluate, normalisers_of
 from pipeline.evaluation.shelf import ShelvedSet
-from pipeline.evaluation.writing import conclusion, shown_change, shown_estimate, shown_interval, verdict
+from pipeline.evaluation.writing import conclusion, left_out, shown_change, shown_estimate, shown_interval, verdict
 from pipeline.observer import Unobserved
 from pipeline.runtime import Runtime
 from speech.clock import now
@@ -47,6 +47,7 @@ class EvaluationWork:
         self.name = f"{now():%Y%m%dT%H%M%SZ}-{flow_run_id[:8]}"
         self.tolerance = tolerance
         self.failure: SpeechError | None = None
+        self.baseline: Result | None = None
         self.comparison: Comparison | None = None
         self.shelved: ShelvedSet
         self.result: Result
@@ -74,19 +75,25 @@ class EvaluationWork:
         raise StepFailed(self.failure.code)
 
     def run(self) -> None:
-        """Transcribe and score the set; on the device it stands where jobs of low priority do."""
+        """Transcribe and score the set; on the device it stands where jobs of low priority do.
+
+        What could not be compared in the end is refused before: a run takes hours.
+        """
         self.shelved = ShelvedSet.find(self.runtime.settings.evaluation, self.set_name)
         chosen, plan = self.shelved.read()
         self.runtime.registry.check(plan.request)
+        self.baseline = self.shelved.baseline
+        if self.baseline is not None:
+            check_scoring(self.baseline, plan.collar, normalisers_of(chosen))
         with standing(Standing(RANKS[Priority.LOW], OWNER)):
             self.result = evaluate(chosen, plan, InThisProcess(self.runtime, self.watch), _noted)
 
     def conclude(self) -> None:
-        """Compare with the set's baseline, if it has one, and keep the result."""
-        baseline = self.shelved.baseline
-        if baseline is not None:
-            self.comparison = compare(baseline, self.result)
-        self.shelved.keep(self.name, self.result, self.comparison, self.tolerance)
+        """Keep the result; compare it with the set's baseline, if it has one; write the page."""
+        self.shelved.keep(self.name, self.result)
+        if self.baseline is not None:
+            self.comparison = compare(self.baseline, self.result)
+        self.shelved.write_page(self.name, self.result, self.comparison, self.tolerance)
 
     @property
     def worse(self) -> bool:
@@ -140,7 +147,7 @@ def run_set(work: EvaluationWork) -> None:
 
 @step("conclude")
 def conclude(work: EvaluationWork) -> None:
-    """Compare, and write the result and the page."""
+    """Keep the result, compare, and write the page."""
     work.do(work.conclude)
 
 
@@ -169,7 +176,7 @@ def _figures(result: Result) -> list[dict[str, str | int]]:
 
 def _changes(comparison: Comparison, tolerance: Tolerance) -> str:
     lines = [
-        conclusion(comparison, tolerance),
+        " ".join([conclusion(comparison, tolerance), *left_out(comparison)]),
         "",
         "| measure | of | difference | interval | |",
         "| --- | --- | --- | --- | --- |",

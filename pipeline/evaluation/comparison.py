@@ -5,7 +5,7 @@ The difference of a rate is bootstrapped in pairs: each resample draws the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.bootstrap import Amounts, Interval, difference_interval, rate
@@ -82,17 +82,31 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs between two runs. ``unpaired`` are recordings that only one of them has, or whose audio or reference
-    changed; ``broken`` are those that fail now and did not; ``lost`` are measures that only the earlier run has."""
+    """What differs between two runs.
+
+    ``unpaired`` are recordings that only one of them has, or whose audio or reference changed; ``failed_before`` are
+    those that failed in the earlier run, and are compared with nothing: beside a failure everything looks better.
+    ``broken`` are those that fail now and did not, or are unpaired; ``lost`` are measures that only ``before`` has.
+    """
 
     before: Result
     after: Result
     differences: tuple[Difference, ...]
     files: tuple[FileChange, ...]
     unpaired: tuple[str, ...]
+    failed_before: tuple[str, ...]
     broken: tuple[str, ...]
     lost: tuple[Measure, ...]
     paired: int
+
+    @property
+    def compared(self) -> int:
+        """Recordings that the differences are of."""
+        return self.paired - len(self.failed_before)
+
+    def incomplete(self, tolerance: Tolerance) -> bool:
+        """Whether recordings of the later run have no counterpart, and that is no proof as ``strict`` asks for it."""
+        return tolerance.strict and self.paired < len(self.after.files)
 
     def failures(self, tolerance: Tolerance) -> list[Difference]:
         """The differences that are not good enough."""
@@ -100,7 +114,7 @@ class Comparison:
 
     def passes(self, tolerance: Tolerance) -> bool:
         """Whether the later run is good enough."""
-        return not self.broken and not self.lost and not self.failures(tolerance)
+        return not (self.broken or self.lost or self.failures(tolerance) or self.incomplete(tolerance))
 
 
 def compare(before: Result, after: Result) -> Comparison:
@@ -110,39 +124,63 @@ def compare(before: Result, after: Result) -> Comparison:
         ResultRefused: when nothing can be compared, or the two were scored in different ways.
 
     """
-    _check_scoring(before, after)
+    check_scoring(before, after.conditions.collar, after.conditions.normalisers)
     pairs, unpaired = _paired(before, after)
     if not pairs:
         raise ResultRefused("The two runs have no recording in common: they are of different sets.")
-    languages = sorted({new.language for _, new in pairs})
-    groups = [(OVERALL, pairs)]
-    if len(languages) > 1:
-        groups += [(each, [pair for pair in pairs if pair[1].language == each]) for each in languages]
-    differences = [
-        found
-        for measure in MEASURES
-        for group, some in groups
-        if (found := _difference(group, measure, some, after.conditions.seed)) is not None
+    known = [(old, new) for old, new in pairs if old.error is None]
+    if not known:
+        raise ResultRefused("Each recording that the two runs have in common failed in the earlier one.")
+    changes = sorted(_changes(known), key=lambda each: (MEASURES.index(each.measure), -each.change))
+    return Comparison(
+        before,
+        after,
+        differences=tuple(_differences(known, after.conditions.seed)),
+        files=tuple(changes),
+        unpaired=unpaired,
+        failed_before=tuple(new.key for old, new in pairs if old.error is not None),
+        broken=tuple(_broken(after, pairs)),
+        lost=_lost(known),
+        paired=len(pairs),
+    )
+
+
+def check_scoring(before: Result, collar: float, normalisers: Mapping[str, str]) -> None:
+    """Refuse to compare what was, or will be, scored in different ways.
+
+    Raises:
+        ResultRefused: saying in which.
+
+    """
+    theirs = before.conditions
+    if collar != theirs.collar:
+        raise ResultRefused(f"The runs were scored with collars of {theirs.collar:g} s and {collar:g} s.")
+    different = [
+        language
+        for language in normalisers.keys() & theirs.normalisers.keys()
+        if normalisers[language] != theirs.normalisers[language]
     ]
-    broken = tuple(new.key for old, new in pairs if new.error is not None and old.error is None)
-    changes = tuple(sorted(_changes(pairs), key=lambda each: (MEASURES.index(each.measure), -each.change)))
-    return Comparison(before, after, tuple(differences), changes, unpaired, broken, _lost(pairs), len(pairs))
+    if different:
+        raise ResultRefused(f"The runs normalised the text of {', '.join(sorted(different))} in different ways.")
 
 
 Pair = tuple[FileResult, FileResult]
 
 
-def _check_scoring(before: Result, after: Result) -> None:
-    ours, theirs = after.conditions, before.conditions
-    if ours.collar != theirs.collar:
-        raise ResultRefused(f"The runs were scored with collars of {theirs.collar:g} s and {ours.collar:g} s.")
-    different = [
-        language
-        for language in ours.normalisers.keys() & theirs.normalisers.keys()
-        if ours.normalisers[language] != theirs.normalisers[language]
-    ]
-    if different:
-        raise ResultRefused(f"The runs normalised the text of {', '.join(sorted(different))} in different ways.")
+def _differences(pairs: Sequence[Pair], seed: int) -> Iterator[Difference]:
+    languages = sorted({new.language for _, new in pairs})
+    groups = [(OVERALL, pairs)]
+    if len(languages) > 1:
+        groups += [(each, [pair for pair in pairs if pair[1].language == each]) for each in languages]
+    for measure in MEASURES:
+        for group, some in groups:
+            if (found := _difference(group, measure, some, seed)) is not None:
+                yield found
+
+
+def _broken(after: Result, pairs: Sequence[Pair]) -> Iterator[str]:
+    already = {old.key for old, _ in pairs if old.error is not None}
+    yield from (file.key for file in after.files if file.error is not None and file.key not in already)
 
 
 def _lost(pairs: Sequence[Pair]) -> tuple[Measure, ...]:

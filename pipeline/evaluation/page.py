@@ -15,6 +15,7 @@ from pipeline.evaluation.writing import (
     HEADINGS,
     conclusion,
     difference_rows,
+    left_out,
     notes,
     shown,
     shown_change,
@@ -77,7 +78,7 @@ def _compared(comparison: Comparison, tolerance: Tolerance) -> Iterator[str]:
     said = f'<p class="{"passed" if passed else "failed"}">{escape(conclusion(comparison, tolerance))}</p>'
     since = comparison.before
     of = f"Before: {since.conditions.provider or ''} {since.conditions.model or ''}, {since.made_at}."
-    left = f"<p>{len(comparison.unpaired)} recordings are not in both.</p>" if comparison.unpaired else ""
+    left = "".join(f"<p>{escape(each)}</p>" for each in left_out(comparison))
     table = _table("Differences; below zero is better", DIFFERENCE_HEADINGS, difference_rows(comparison, tolerance))
     yield _section("What changed", said + f"<p>{escape(of)}</p>" + left + table + _forest(comparison, tolerance))
     yield _section("Which recordings changed", _changed(comparison.files)) if comparison.files else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
 from speech.diarization import Turn
 
-T = TypeVar("T")
 _COMMENTS = (";;", "#")
 _NOT_SCORED = frozenset({"ignore_time_segment_in_scoring", "inter_segment_gap"})
 
@@ -24,58 +24,78 @@ class Utterance:
     text: str
 
 
-def read_rttm(path: Path, name: str) -> tuple[Turn, ...]:
-    """The SPEAKER lines of an RTTM file that belong to recording ``name``; all of them when it is about one recording.
+T = TypeVar("T", Turn, Utterance)
+Line = tuple[str, T | None]
+"""The recording that a line is about, and what it says; None where that is nothing to score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Whose lines are wanted of a file: the recording's by the first of ``names`` that the file knows.
+
+    ``alone`` when no other recording refers to the file: then the name does not matter in a file about one recording.
+    """
+
+    names: Sequence[str]
+    alone: bool
+
+
+def read_rttm(path: Path, wanted: Lookup) -> tuple[Turn, ...]:
+    """The SPEAKER lines of an RTTM file that belong to a recording; none where the file is empty: nobody speaks.
 
     Raises:
-        ValueError: saying which line is none of RTTM.
+        ValueError: saying which line is none of RTTM, or that there is none about the recording.
 
     """
-    return _named(_read(path, _turn), name)
+    return _of_one(path, _read(path, _turn), wanted)
 
 
-def read_stm(path: Path, name: str) -> tuple[Utterance, ...]:
-    """The lines of an STM file that belong to recording ``name``; all of them when it is about one recording.
+def read_stm(path: Path, wanted: Lookup) -> tuple[Utterance, ...]:
+    """The lines of an STM file that belong to a recording; none where the file is empty: nobody speaks.
 
     Raises:
-        ValueError: saying which line is none of STM.
+        ValueError: saying which line is none of STM, or that there is none about the recording.
 
     """
-    return _named(_read(path, _utterance), name)
+    return _of_one(path, _read(path, _utterance), wanted)
 
 
-def _read(path: Path, line_of: Callable[[str], tuple[str, T] | None]) -> list[tuple[str, T]]:
+def _read(path: Path, line_of: Callable[[str], Line[T]]) -> list[Line[T]]:
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    # Only at ends of lines: texts may hold the other characters that str.splitlines parts by.
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if not line.strip() or line.lstrip().startswith(_COMMENTS):
             continue
         try:
-            parsed = line_of(line)
+            recording, said = line_of(line)
         except (ValueError, IndexError):
             raise ValueError(f"line {number} of {path.name} cannot be read") from None
-        if parsed is not None:
-            found.append(parsed)
+        if said is not None and not 0 <= said.start <= said.end < inf:  # not so either with what is no number
+            raise ValueError(f"line {number} of {path.name} begins before 0, ends before it begins, or never ends")
+        found.append((recording, said))
     return found
 
 
-def _named(found: Sequence[tuple[str, T]], name: str) -> tuple[T, ...]:
-    if len({recording for recording, _ in found}) == 1:
-        return tuple(each for _, each in found)
-    return tuple(each for recording, each in found if recording == name)
+def _of_one(path: Path, found: Sequence[Line[T]], wanted: Lookup) -> tuple[T, ...]:
+    known = {recording for recording, _ in found}
+    name = next((name for name in wanted.names if name in known), None)
+    if name is None and known and not (wanted.alone and len(known) == 1):
+        raise ValueError(f"no line of {path.name} is about {' or '.join(dict.fromkeys(wanted.names))}")
+    return tuple(said for recording, said in found if said is not None and name in (recording, None))
 
 
-def _turn(line: str) -> tuple[str, Turn] | None:
+def _turn(line: str) -> Line[Turn]:
     kind, recording, _channel, onset, duration, _ortho, _subtype, speaker = line.split()[:8]
     if kind != "SPEAKER":
-        return None
+        return recording, None
     return recording, Turn(float(onset), float(onset) + float(duration), speaker)
 
 
-def _utterance(line: str) -> tuple[str, Utterance] | None:
+def _utterance(line: str) -> Line[Utterance]:
     recording, _channel, speaker, start, end, *rest = line.split(maxsplit=5)
     text = rest[0] if rest else ""
     if text.startswith("<"):  # <o,f0,female>: the label that NIST's tools select by
         text = text.partition(">")[2]
     if speaker in _NOT_SCORED or text.strip().lower() in _NOT_SCORED:
-        return None
+        return recording, None
     return recording, Utterance(float(start), float(end), speaker, text.strip())

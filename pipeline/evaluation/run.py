@@ -40,6 +40,12 @@ class EvaluationUnavailable(SpeechError):
     code = "evaluation_unavailable"
 
 
+class ScoringFailed(SpeechError):
+    """A recording was transcribed, and its figures could not be worked out."""
+
+    code = "scoring_failed"
+
+
 class Transcriber(Protocol):
     """Whoever turns a recording into words: this process, or a server."""
 
@@ -51,7 +57,7 @@ class Listener(Protocol):
     """Who is told of each recording that is done."""
 
     def __call__(self, done: int, total: int, file: FileResult, error: Exception | None) -> None:
-        """``done`` of ``total`` are; ``error`` is why the last one has no transcript."""
+        """``done`` of ``total`` are; ``error`` is why the last one has no transcript, or no score."""
 
 
 def _nobody(done: int, total: int, file: FileResult, error: Exception | None) -> None:
@@ -132,9 +138,10 @@ def evaluate(chosen: EvaluationSet, plan: Plan, transcribe: Transcriber, tell: L
     files, heard = [], []
     for done, sample in enumerate(chosen.samples, 1):
         outcome = _transcribed(sample, plan, transcribe)
-        files.append(_scored(sample, plan, outcome))
+        file, error = _scored(sample, plan, outcome)
+        files.append(file.model_copy(update={"audio_sha256": _sha256(sample.path)}))
         heard += [outcome] if isinstance(outcome, Transcript) else []
-        tell(done, len(chosen.samples), files[-1], outcome if isinstance(outcome, Exception) else None)
+        tell(done, len(chosen.samples), files[-1], error)
     return Result(
         made_at=now().isoformat(timespec="seconds"),
         conditions=_conditions(chosen, plan, heard),
@@ -153,13 +160,29 @@ def _transcribed(sample: Sample, plan: Plan, transcribe: Transcriber) -> Transcr
         return error
 
 
-def _scored(sample: Sample, plan: Plan, outcome: Transcript | Exception) -> FileResult:
-    if isinstance(outcome, Transcript):
-        file = score(sample, outcome, diarized=plan.diarized, collar=plan.collar)
-    else:
-        code = outcome.code if isinstance(outcome, SpeechError) else UnexpectedError.code
-        file = failure(sample, code, diarized=plan.diarized)
-    return file.model_copy(update={"audio_sha256": _sha256(sample.path) if sample.path is not None else None})
+def _scored(sample: Sample, plan: Plan, outcome: Transcript | Exception) -> tuple[FileResult, Exception | None]:
+    """The figures of a recording; beside them why it has failed, if it has."""
+    if isinstance(outcome, Exception):
+        return _failed(sample, plan, outcome), outcome
+    try:
+        return score(sample, outcome, diarized=plan.diarized, collar=plan.collar), None
+    except Exception as error:  # noqa: BLE001 - as above
+        reason = ScoringFailed(f"It was transcribed, but could not be scored ({type(error).__name__}).")
+        reason.__cause__ = error
+        return _failed(sample, plan, reason), reason
+
+
+def _failed(sample: Sample, plan: Plan, error: Exception) -> FileResult:
+    code = error.code if isinstance(error, SpeechError) else UnexpectedError.code
+    try:
+        return failure(sample, code, diarized=plan.diarized, collar=plan.collar)
+    except Exception:  # noqa: BLE001 - a reference that cannot be scored at all: there is its failure, and no figure
+        return FileResult(key=sample.key, language=sample.language, reference_sha256=sample.digest, error=code)
+
+
+def normalisers_of(chosen: EvaluationSet) -> dict[str, str]:
+    """How the text of each language of the set is normalised."""
+    return {language: normaliser_name(language) for language in languages_of(chosen.samples)}
 
 
 def _conditions(chosen: EvaluationSet, plan: Plan, heard: Sequence[Transcript]) -> Conditions:
@@ -172,7 +195,7 @@ def _conditions(chosen: EvaluationSet, plan: Plan, heard: Sequence[Transcript]) 
         model=_only(heard, lambda transcript: transcript.model),
         model_digest=_only(heard, lambda transcript: transcript.model_digest),
         program=_version("world-of-asr"),
-        normalisers={language: normaliser_name(language) for language in languages_of(chosen.samples)},
+        normalisers=normalisers_of(chosen),
         collar=plan.collar,
         seed=plan.seed,
         machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
@@ -193,6 +216,12 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(path: Path | None) -> str | None:
+    """Of the audio; None where it is no file here, or cannot be read."""
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from pipeline.evaluation.references import Utterance, read_rttm, read_stm
+from pipeline.evaluation.references import Lookup, Utterance, read_rttm, read_stm
 from speech.diarization import Turn
 from speech.errors import SpeechError
 from speech.options import Identifier, Url
@@ -114,10 +115,11 @@ def read_set(manifest: Path) -> EvaluationSet:
 
     """
     content = _bytes(manifest)
-    lines = [(number, line) for number, line in enumerate(_text(manifest, content).splitlines(), 1) if line.strip()]
+    # JSON lets texts hold line separators of Unicode, which str.splitlines would part them by.
+    lines = [(number, line) for number, line in enumerate(_text(manifest, content).split("\n"), 1) if line.strip()]
     if not lines:
         raise ManifestRefused(f"{manifest} lists no recording.")
-    samples = tuple(_sample(manifest, number, line) for number, line in lines)
+    samples = _samples(manifest, lines)
     twice = [key for key, count in Counter(sample.key for sample in samples).items() if count > 1]
     if twice:
         raise ManifestRefused(f"{manifest} has {twice[0]} more than once; ids differ within a language.")
@@ -125,10 +127,24 @@ def read_set(manifest: Path) -> EvaluationSet:
     return EvaluationSet(name, hashlib.sha256(content).hexdigest(), samples)
 
 
-def _sample(manifest: Path, number: int, line: str) -> Sample:
+def _samples(manifest: Path, lines: Iterable[tuple[int, str]]) -> tuple[Sample, ...]:
+    rows = []
+    for number, line in lines:
+        with _refused(manifest, number):
+            rows.append((number, _Line.model_validate(json.loads(line))))
+    users = Counter(path for _, row in rows for path in _references(manifest.parent, row))
+    samples = []
+    for number, row in rows:
+        with _refused(manifest, number):
+            samples.append(_with_references(manifest.parent, row, users))
+    return tuple(samples)
+
+
+@contextmanager
+def _refused(manifest: Path, number: int) -> Iterator[None]:
+    """Say which line of the manifest it is that cannot be used."""
     try:
-        row = _Line.model_validate(json.loads(line))
-        return _with_references(manifest.parent, row)
+        yield
     except ValidationError as error:
         raise ManifestRefused(f"{manifest}, line {number}: {_first(error)}.") from None
     except (ValueError, RecursionError) as error:
@@ -136,26 +152,40 @@ def _sample(manifest: Path, number: int, line: str) -> Sample:
         raise ManifestRefused(f"{manifest}, line {number}: {reason}.") from None
 
 
-def _with_references(folder: Path, row: _Line) -> Sample:
+def _references(folder: Path, row: _Line) -> set[Path]:
+    """The files that say who speaks in a recording; one that is not there is told with its line."""
+    named = [folder / name for name in (row.rttm, row.stm) if name is not None]
+    return {path.resolve() for path in named if path.is_file()}
+
+
+def _with_references(folder: Path, row: _Line, users: Mapping[Path, int]) -> Sample:
     path = None if row.path is None else _there(folder, row.path)
-    turns, said = _speakers(folder, row)
+    turns, said = _speakers(folder, row, users)
     return Sample(row.id, row.lang, path, row.url, row.text, turns, said)
 
 
-def _speakers(folder: Path, row: _Line) -> tuple[tuple[Turn, ...] | None, tuple[Utterance, ...] | None]:
+def _speakers(
+    folder: Path, row: _Line, users: Mapping[Path, int]
+) -> tuple[tuple[Turn, ...] | None, tuple[Utterance, ...] | None]:
     if row.segments is not None:
         texts = [each.text for each in row.segments]
         said = tuple(Utterance(each.start, each.end, each.speaker, each.text or "") for each in row.segments)
         when = tuple(Turn(each.start, each.end, each.speaker) for each in row.segments)
         return when, said if all(text is not None for text in texts) else None
-    spoken = None if row.stm is None else read_stm(_there(folder, row.stm), _name(row))
-    turns = None if row.rttm is None else read_rttm(_there(folder, row.rttm), _name(row))
+    spoken = None if row.stm is None else read_stm(*_looked_up(folder, row, row.stm, users))
+    turns = None if row.rttm is None else read_rttm(*_looked_up(folder, row, row.rttm, users))
     return turns, spoken
 
 
-def _name(row: _Line) -> str:
-    """What the recording is called in RTTM and STM: as its file, without the ending."""
-    return Path(row.path).stem if row.path is not None else row.id
+def _looked_up(folder: Path, row: _Line, name: str, users: Mapping[Path, int]) -> tuple[Path, Lookup]:
+    """The file of that name, and whose lines are wanted of it."""
+    path = _there(folder, name)
+    return path, Lookup(_names(row), alone=users[path.resolve()] == 1)
+
+
+def _names(row: _Line) -> tuple[str, ...]:
+    """What the recording may be called in RTTM and STM: as its file, without the ending, or else by its id."""
+    return (row.id,) if row.path is None else (Path(row.path).stem, row.id)
 
 
 def _there(folder: Path, name: str) -> Path:

@@ -6,10 +6,13 @@ from dataclasses import asdict
 
 from pipeline.evaluation.results import Edited, FileResult, Mistimed
 from pipeline.evaluation.samples import Sample
-from pipeline.evaluation.speakers import WrongTime, speaker_edits, turns_of, words_without_speaker, wrong_time
+from pipeline.evaluation.speakers import speaker_edits, turns_of, words_without_speaker, wrong_time
 from pipeline.evaluation.words import character_edits, normalised, word_edits
 from speech.diarization import Turn
 from speech.transcript import Transcript
+
+_NOTHING = Transcript("", None, None, "", 0.0, None, None, "", "", None, ())
+"""What is heard of a recording that could not be transcribed."""
 
 
 def score(sample: Sample, transcript: Transcript, *, diarized: bool, collar: float) -> FileResult:
@@ -44,25 +47,9 @@ def _by_speaker(sample: Sample, transcript: Transcript, collar: float) -> dict[s
     return found
 
 
-def failure(sample: Sample, code: str, *, diarized: bool) -> FileResult:
+def failure(sample: Sample, code: str, *, diarized: bool, collar: float) -> FileResult:
     """The result of a recording that could not be transcribed: all that was said in it is missed."""
-    reference, _ = _texts(sample, "")
-    result = FileResult(
-        key=sample.key, language=sample.language, reference_sha256=sample.digest, error=code, reference=reference
-    )
-    missed: dict[str, object] = {}
-    if reference is not None:
-        missed["words"] = _edited(word_edits(reference, ""))
-        missed["characters"] = _edited(character_edits(reference, ""))
-        missed["hypothesis"] = ""
-    turns = _reference_turns(sample)
-    if diarized and turns is not None:
-        total = round(sum(turn.duration for turn in turns), 6)
-        missed["diarization"] = Mistimed(**asdict(WrongTime(total, total, 0.0, 0.0)))
-    if diarized and sample.said is not None:
-        length = sum(len(normalised(each.text, sample.language).split()) for each in sample.said)
-        missed["speaker_words"] = Edited(substitutions=0, deletions=length, insertions=0, length=length)
-    return result.model_copy(update=missed)
+    return score(sample, _NOTHING, diarized=diarized, collar=collar).model_copy(update={"error": code})
 
 
 def _texts(sample: Sample, text: str) -> tuple[str | None, str]:

@@ -56,9 +56,12 @@ class ShelvedSet:
         path = self.folder / "baseline.json"
         return read_result(path) if path.exists() else None
 
-    def keep(self, name: str, result: Result, comparison: Comparison | None, tolerance: Tolerance) -> None:
-        """Write the result and its page."""
+    def keep(self, name: str, result: Result) -> None:
+        """Write the result."""
         write_result(result, self.folder / "results" / f"{name}.json")
+
+    def write_page(self, name: str, result: Result, comparison: Comparison | None, tolerance: Tolerance) -> None:
+        """Write the page of a result that was kept."""
         written = page(result, comparison, tolerance)
         (self.folder / "results" / f"{name}.html").write_text(written, encoding="utf-8")
 

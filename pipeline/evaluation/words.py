@@ -2,18 +2,24 @@
 
 English is written as Whisper's English normaliser writes it (Radford et al. 2022, appendix C: lower case, no
 punctuation, numbers as digits, contractions and spellings made one); every other language as Whisper's basic one, which
-lowers the case, takes punctuation, signs and what is in brackets away, and keeps accents. In languages that write no
-spaces, a letter counts as a word.
+lowers the case, takes punctuation, signs and what is in brackets away, and keeps accents, vowel signs and tones. In
+languages that write no spaces, a letter with its marks counts as a word.
 """
 
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages whose words are not parted by spaces."""
+DOTLESS = frozenset({"tr", "az"})
+"""Languages in which I is the capital of the i without a dot, and the i with one has a capital of its own."""
+_LOWER_I = str.maketrans({"\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}": "i", "I": "\N{LATIN SMALL LETTER DOTLESS I}"})
+_OF_SIGNS = dict.fromkeys([*range(0xFE00, 0xFE10), 0x20E3])
+"""Marks that say how a sign is drawn (variation selectors, keycaps): without the sign they would be a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,22 @@ class Edits:
         """All three together."""
         return self.substitutions + self.deletions + self.insertions
 
+    def __add__(self, other: Edits) -> Edits:
+        return Edits(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.length + other.length,
+        )
+
 
 def normaliser_name(language: str) -> str:
-    """How the text of a language is normalised, for those who read the result."""
-    if _base(language) == "en":
+    """How the text of a language is normalised, for those who read the result; only runs with the same are compared."""
+    base = _base(language)
+    if base == "en":
         return "whisper_normalizer English"
-    return f"whisper_normalizer Basic{', letter by letter' if _base(language) in UNSPACED else ''}"
+    dotless = " and dotless i" if base in DOTLESS else ""
+    return f"whisper_normalizer Basic with marks{dotless}{', letter by letter' if base in UNSPACED else ''}"
 
 
 def normalised(text: str, language: str) -> str:
@@ -96,9 +112,19 @@ def _base(language: str) -> str:
 
 @functools.cache
 def _normaliser(language: str) -> Callable[[str], str]:
-    from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    made: Callable[[str], str]
-    made = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer(split_letters=language in UNSPACED)
+    made: Callable[[str], str] = EnglishTextNormalizer() if language == "en" else _basic(language)
+    return made
+
+
+def _basic(language: str) -> Callable[[str], str]:
+    from whisper_normalizer.basic import BasicTextNormalizer
+
+    basic: Callable[[str], str] = BasicTextNormalizer(split_letters=language in UNSPACED, preserve_marks=True)
+
+    def made(text: str) -> str:
+        whole = unicodedata.normalize("NFC", text).translate(_OF_SIGNS)
+        return basic(whole.translate(_LOWER_I) if language in DOTLESS else whole)
+
     return made

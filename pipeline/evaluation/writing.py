@@ -99,15 +99,29 @@ def notes(result: Result) -> Iterator[str]:
         yield f"Seconds of work for a second of audio, by stage: {stages}."
 
 
+def left_out(comparison: Comparison) -> Iterator[str]:
+    """Which recordings the differences are not of."""
+    if comparison.unpaired:
+        yield f"{len(comparison.unpaired)} recordings are not in both runs, or not the same."
+    if comparison.failed_before:
+        yield f"{len(comparison.failed_before)} recordings failed in the earlier run, and are not compared."
+
+
 def conclusion(comparison: Comparison, tolerance: Tolerance) -> str:
-    """One sentence that says whether the later run is good enough."""
+    """One sentence that says whether the later run is good enough, and on how many of its recordings that is known."""
     if comparison.broken:
-        return f"Worse: {len(comparison.broken)} recordings fail that did not before."
+        return f"Worse: {len(comparison.broken)} recordings fail that did not, or were not there, before."
     if comparison.lost:
         names = ", ".join(measure.title for measure in comparison.lost)
         return f"Not good enough: {names} was measured before, and is not any more."
+    total = len(comparison.after.files)
     failures = comparison.failures(tolerance)
-    if not failures:
-        return f"Good enough: nothing got worse beyond the tolerance, on {comparison.paired} recordings."
-    names = ", ".join(f"{each.measure.title} ({each.group})" for each in failures)
-    return f"{'Worse' if any(each.value > 0 for each in failures) else 'Not shown to be as good'}: {names}."
+    if failures:
+        names = ", ".join(f"{each.measure.title} ({each.group})" for each in failures)
+        word = "Worse" if any(each.value > 0 for each in failures) else "Not shown to be as good"
+        return f"{word}: {names}, on {comparison.compared} of {total} recordings."
+    if comparison.incomplete(tolerance):
+        return (
+            f"Not shown to be as good: only {comparison.paired} of {total} recordings are the same in the earlier run."
+        )
+    return f"Good enough: nothing got worse beyond the tolerance, on {comparison.compared} of {total} recordings."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,10 @@ def test_a_set_is_run_kept_shown_and_compared(woa: Woa, manifest: Path, tmp_path
         (["none.jsonl"], "none.jsonl cannot be read"),
         (["none.json"], "none.json cannot be read"),
         (["none.json", "--model", "base"], "belong to a manifest"),
+        (["none.json", "--language", "manifest"], "--language: a result is there already"),
+        (["none.json", "--seed", "1", "--server", "http://localhost"], "--seed, --server: a result is there already"),
+        (["set.jsonl", "--strict"], "--strict: there is nothing to compare with"),
+        (["none.json", "--tolerance", "0", "--language-tolerance", "2"], "--tolerance, --language-tolerance: there is"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_work(arguments: list[str], said: str, woa: Woa, manifest: Path) -> None:
@@ -78,3 +83,21 @@ def test_without_the_libraries(woa: Woa, manifest: Path, tmp_path: Path) -> None
     done = woa("evaluate", str(manifest), more={"PYTHONPATH": f"{tmp_path / 'hidden'}:{Path(__file__).parents[2]}"})
     assert done.returncode == 1
     assert "Evaluation needs meeteval: install it with `pip install 'world-of-asr[evaluation]'`." in done.stderr
+
+
+def test_what_was_normalised_otherwise_is_refused_before_any_work(woa: Woa, manifest: Path, tmp_path: Path) -> None:
+    summary = {"files": 0, "failed": 0, "seconds": 0, "figures": {}, "stages": {}}
+    conditions: dict[str, Any] = {
+        "set_name": "s",
+        "set_sha256": "0",
+        "request": {},
+        "language": "manifest",
+        "program": "0",
+    }
+    conditions |= {"normalisers": {"en": "another"}, "collar": 0, "seed": 0, "machine": "m"}
+    kept = {"made_at": "", "conditions": conditions, "overall": summary, "languages": {}, "files": []}
+    (tmp_path / "old.json").write_text(json.dumps(kept))
+    done = woa("evaluate", str(manifest), "--against", "old.json")
+    assert done.returncode == 1
+    assert "The runs normalised the text of en in different ways." in done.stderr
+    assert "broken" not in done.stderr

@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from flows.evaluate import WORSE, evaluate
 from orchestration.environment import prefect_settings
 from pipeline.evaluation.results import Edited, read_result, write_result
-from tests.flows.conftest import Bench, failing
+from tests.flows.conftest import Bench, Scripted, failing
 
 pytestmark = pytest.mark.prefect
 SECRET = "the words that nobody but us may keep"
@@ -64,6 +64,32 @@ def test_what_cannot_be_run_fails_with_a_code_alone(bench: Bench, folder: Path) 
         state = bench.run_flow(evaluate, {"evaluation_set": name})
         assert state is not None
         assert (state.name, state.message) == ("Failed", "manifest_refused")
+
+
+def test_a_baseline_that_cannot_be_used_is_refused_before_any_work(bench: Bench, folder: Path) -> None:
+    assert bench.run_flow(evaluate, {"evaluation_set": "Calls_1"}) is not None
+    (kept,) = (folder / "results").glob("*.json")
+    result = read_result(kept)
+    other = result.conditions.model_copy(update={"normalisers": {"en": "another"}})
+    write_result(result.model_copy(update={"conditions": other}), folder / "baseline.json")
+    tries = Scripted.tries
+    for _ in range(2):
+        state = bench.run_flow(evaluate, {"evaluation_set": "Calls_1"})
+        assert state is not None
+        assert (state.name, state.message) == ("Failed", "result_refused")
+        (folder / "baseline.json").write_text("{}")
+    assert Scripted.tries == tries
+    assert list((folder / "results").glob("*.json")) == [kept]
+
+
+def test_a_result_is_kept_that_cannot_be_compared(bench: Bench, folder: Path) -> None:
+    assert bench.run_flow(evaluate, {"evaluation_set": "Calls_1"}) is not None
+    (first,) = (folder / "results").glob("*.json")
+    write_result(read_result(first).model_copy(update={"files": ()}), folder / "baseline.json")
+    state = bench.run_flow(evaluate, {"evaluation_set": "Calls_1"})
+    assert state is not None
+    assert (state.name, state.message) == ("Failed", "result_refused")
+    assert len(list((folder / "results").glob("*.json"))) == 2
 
 
 def test_a_recording_that_fails_is_counted(bench: Bench, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.comparison import OVERALL, Tolerance, compare
+from pipeline.evaluation.comparison import OVERALL, Tolerance, check_scoring, compare
 from pipeline.evaluation.results import (
     Conditions,
     Edited,
@@ -19,7 +19,7 @@ from pipeline.evaluation.results import (
     summed_up,
     write_result,
 )
-from pipeline.evaluation.writing import conclusion
+from pipeline.evaluation.writing import conclusion, left_out
 
 
 def file(number: int, errors: int, language: str = "en", **more: object) -> FileResult:
@@ -67,7 +67,7 @@ def test_one_error_more_everywhere_fails_unless_it_is_tolerated() -> None:
     assert not found.passes(Tolerance())
     assert found.passes(Tolerance(overall=0.06, strict=True))
     assert [each.key for each in found.files][:1] == ["en/0"]
-    assert conclusion(found, Tolerance()) == "Worse: WER (all)."
+    assert conclusion(found, Tolerance()) == "Worse: WER (all), on 40 of 40 recordings."
 
 
 def test_chance_passes_but_is_no_proof() -> None:
@@ -106,6 +106,42 @@ def test_only_what_is_the_same_is_compared() -> None:
         compare(BEFORE, result(file(77, 0)))
     with pytest.raises(ResultRefused, match=r"collars of 0 s and 0\.25 s"):
         compare(BEFORE, result(*BEFORE.files, collar=0.25))
+    with pytest.raises(ResultRefused, match="text of en in different ways"):
+        check_scoring(BEFORE, 0.0, {"en": "another", "fr": "n"})
+
+
+def test_a_failure_is_nothing_to_be_better_than() -> None:
+    failed = file(0, 20, error="invalid_audio")
+    found = compare(result(failed, *BEFORE.files[1:]), BEFORE)
+    assert found.failed_before == ("en/0",)
+    assert (found.differences[0].value, found.differences[0].files) == (0, 39)
+    assert found.files == ()
+    assert found.passes(Tolerance(strict=True))
+    assert conclusion(found, Tolerance()).endswith("on 39 of 40 recordings.")
+    assert list(left_out(found)) == ["1 recordings failed in the earlier run, and are not compared."]
+    assert compare(result(failed, *BEFORE.files[1:]), result(failed, *BEFORE.files[1:])).broken == ()
+    with pytest.raises(ResultRefused, match="failed in the earlier one"):
+        compare(result(failed), BEFORE)
+
+
+def test_a_recording_that_fails_fails_without_a_counterpart_too() -> None:
+    new = file(99, 0, error="invalid_audio")
+    changed = file(0, 0, reference_sha256="another", error="invalid_audio")
+    for after in (result(*BEFORE.files, new), result(changed, *BEFORE.files[1:])):
+        found = compare(BEFORE, after)
+        assert len(found.broken) == 1
+        assert not found.passes(Tolerance(overall=1.0))
+        assert conclusion(found, Tolerance()) == "Worse: 1 recordings fail that did not, or were not there, before."
+
+
+def test_strictly_every_recording_has_a_counterpart() -> None:
+    found = compare(result(*BEFORE.files[:30]), BEFORE)
+    assert found.passes(Tolerance())
+    assert conclusion(found, Tolerance()).endswith("on 30 of 40 recordings.")
+    strict = Tolerance(strict=True)
+    assert not found.passes(strict)
+    assert conclusion(found, strict).startswith("Not shown to be as good: only 30 of 40 recordings")
+    assert compare(BEFORE, result(*BEFORE.files[:30])).passes(strict)
 
 
 def test_words_where_nothing_is_said() -> None:

@@ -73,3 +73,63 @@ def test_what_cannot_be_used_is_said(rows: list[Any], said: str, tmp_path: Path)
 def test_a_manifest_that_is_not_there() -> None:
     with pytest.raises(ManifestRefused, match=r"nowhere\.jsonl cannot be read"):
         read_set(Path("nowhere.jsonl"))
+
+
+TURN = "SPEAKER {} 1 0.500 1.000 <NA> <NA> A <NA> <NA>\n"
+
+
+def with_rttm(folder: Path, text: str, *ids: str) -> Path:
+    (folder / "all.rttm").write_text(text)
+    return manifest(folder, *({"id": each, "lang": "en", "path": "a.wav", "rttm": "all.rttm"} for each in ids))
+
+
+def test_a_file_about_several_recordings_is_read_by_name_or_id(tmp_path: Path) -> None:
+    by_file = read_set(with_rttm(tmp_path, TURN.format("a") + TURN.format("b"), "x"))
+    assert by_file.samples[0].turns == (Turn(0.5, 1.5, "A"),)
+    by_id = read_set(with_rttm(tmp_path, TURN.format("x") + TURN.format("y") * 2, "x", "y"))
+    assert [len(sample.turns or ()) for sample in by_id.samples] == [1, 2]
+
+
+def test_a_name_does_not_matter_in_a_file_that_one_recording_has_for_itself(tmp_path: Path) -> None:
+    found = read_set(with_rttm(tmp_path, TURN.format("anything"), "x"))
+    assert found.samples[0].turns == (Turn(0.5, 1.5, "A"),)
+
+
+def test_a_shared_file_about_one_recording_is_not_about_the_others(tmp_path: Path) -> None:
+    with pytest.raises(ManifestRefused, match=r"line 2: no line of all\.rttm is about a or y"):
+        read_set(with_rttm(tmp_path, TURN.format("x"), "x", "y"))
+
+
+def test_a_file_about_other_recordings_does_not_say_that_nobody_speaks(tmp_path: Path) -> None:
+    with pytest.raises(ManifestRefused, match=r"line 1: no line of all\.rttm is about a or x"):
+        read_set(with_rttm(tmp_path, TURN.format("y") + TURN.format("z"), "x"))
+
+
+def test_who_says_nothing_is_known_to_be_silent(tmp_path: Path) -> None:
+    assert read_set(with_rttm(tmp_path, "", "x")).samples[0].turns == ()
+    (tmp_path / "a.stm").write_text("a 1 inter_segment_gap 0 5 <o,,>\nb 1 A 0 1 hello\n")
+    found = read_set(manifest(tmp_path, {"id": "x", "lang": "en", "path": "a.wav", "stm": "a.stm"}))
+    assert found.samples[0].said == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "length"), [("0.5", "-0.1"), ("0.5", "nan"), ("nan", "1"), ("0", "inf"), ("-1", "2")]
+)
+def test_times_that_cannot_be_are_refused(start: str, length: str, tmp_path: Path) -> None:
+    line = f"SPEAKER a 1 {start} {length} <NA> <NA> A <NA> <NA>\n"
+    with pytest.raises(ManifestRefused, match=r"line 1: line 2 of all\.rttm begins before 0, ends before"):
+        read_set(with_rttm(tmp_path, TURN.format("a") + line, "a"))
+    (tmp_path / "a.stm").write_text("a 1 A 2.0 1.0 the secret words\n")
+    with pytest.raises(ManifestRefused, match=r"line 1 of a\.stm begins before 0, ends before") as refused:
+        read_set(manifest(tmp_path, {"id": "a", "lang": "en", "path": "a.wav", "stm": "a.stm"}))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_only_ends_of_lines_part_lines(separator: str, tmp_path: Path) -> None:
+    text = f"one{separator}two"
+    (tmp_path / "a.stm").write_text(f"a 1 A 0.0 1.0 {text}\r\na 1 B 1.0 2.0 three\n", encoding="utf-8")
+    row = {"id": "a", "lang": "en", "path": "a.wav", "text": text, "stm": "a.stm"}
+    (sample,) = read_set(manifest(tmp_path, json.dumps(row, ensure_ascii=False) + "\r")).samples
+    assert sample.text == text
+    assert [each.text for each in sample.said or ()] == [text, "three"]
