@@ -8,13 +8,13 @@ the library rapidfuzz).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from unicodedata import normalize
 
 from providers.aligner import Timing
-from providers.unspoken import filled, spoken
+from providers.unspoken import filled, shared, spoken
 from speech.errors import TextMismatch
 from speech.formats.breaks import unspaced
 from speech.transcript import Word
@@ -137,19 +137,40 @@ def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word]) -> fro
 def timed(
     words: Sequence[str], matches: Matches, heard: Sequence[Word], aligned: Mapping[int, Timing], duration: float
 ) -> tuple[Timing, ...]:
-    """A time for each word of the text: as aligned; else as heard; else its share of what lies between."""
-    known: list[Timing | None] = []
+    """A time for each word of the text: as aligned; else as heard, shared with those that were heard as one word; else
+    its share of what lies between."""
+    known = [aligned.get(index) for index in range(len(words))]
+    for match, run in _heard_as_one(matches, aligned):
+        before, after = aligned.get(run.start - 1), aligned.get(run.stop)
+        known[run.start : run.stop] = _parted(heard[match], words[run.start : run.stop], before, after)
+    return filled(list(_in_order(known, duration)), words, duration)
+
+
+def _heard_as_one(matches: Matches, aligned: Mapping[int, Timing]) -> Iterator[tuple[int, range]]:
+    """Each heard word whose words were not aligned, and these: several in scripts without spaces."""
+    for match, group in groupby(range(len(matches)), lambda index: None if index in aligned else matches[index]):
+        if match is not None:
+            run = list(group)
+            yield match, range(run[0], run[-1] + 1)
+
+
+def _parted(said: Word, words: Sequence[str], before: Timing | None, after: Timing | None) -> list[Timing]:
+    """The time of a heard word shared out among the words of the text that it is, outside of aligned neighbours."""
+    start = said.start if before is None else max(said.start, before.end)
+    end = said.end if after is None else min(said.end, after.start)
+    return [replace(timing, confidence=said.confidence) for timing in shared(start, max(start, end), words)]
+
+
+def _in_order(timings: Sequence[Timing | None], duration: float) -> Iterator[Timing | None]:
+    """None before the end of the one before it: an aligned word and a heard one may disagree."""
     floor = 0.0
-    for index, match in enumerate(matches):
-        timing = aligned.get(index)
-        if timing is None and match is not None:
-            timing = Timing(heard[match].start, heard[match].end, heard[match].confidence)
-        if timing is not None:  # an aligned word and a heard one may disagree
-            start = min(max(timing.start, floor), duration)
-            floor = min(max(timing.end, start), duration)
-            timing = Timing(start, floor, timing.confidence)
-        known.append(timing)
-    return filled(known, words, duration)
+    for timing in timings:
+        if timing is None:
+            yield None
+            continue
+        start = min(max(timing.start, floor), duration)
+        floor = min(max(timing.end, start), duration)
+        yield Timing(start, floor, timing.confidence)
 
 
 def _solid(matches: Matches, index: int) -> bool:
