@@ -43,7 +43,7 @@ def align_script(
 def _timings(words: Sequence[str], heard: Sequence[Word], ear: Ear, language: str) -> Sequence[Timing]:
     matches = matched(words, [word.text for word in heard])
     check_belongs(words, [word.text for word in heard], matches)
-    silent = unsaid(words, matches, heard)
+    silent = unsaid(words, matches, heard, ear.spool.duration)
     found: dict[int, Timing] = {}
     for stretch in stretches(words, matches, heard, ear.aligner.longest, ear.spool.duration):
         found |= _aligned(ear, words, stretch, silent, language)

@@ -32,7 +32,7 @@ _FASTEST = 0.03
 _REACH = 0.6
 """Seconds of audio beside an anchored word that a stretch takes with it: a recogniser's times are not exact."""
 _UNSURE = 0.5
-"""Seconds for each word before the first and after the last anchored one."""
+"""Seconds for each word that may be said before the first and after the last anchored one."""
 
 Matches = Sequence[int | None]
 """For each word of the text the heard word that is the same, or None; growing."""
@@ -122,14 +122,16 @@ def stretches(
     return tuple(found)
 
 
-def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word]) -> frozenset[int]:
-    """The words of the text that nobody said: between two that were heard there is no time for them."""
+def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> frozenset[int]:
+    """The words of the text that nobody said: there is no time for them between two that were heard, before the first
+    one or after the last."""
+    anchors = [(index, heard[match]) for index, match in enumerate(matches) if match is not None]
+    ends = [(-1, 0.0), *((index, word.end) for index, word in anchors)]
+    starts = [*((index, word.start) for index, word in anchors), (len(words), duration)]
     found: set[int] = set()
-    anchors = [index for index, match in enumerate(matches) if match is not None]
-    for left, right in pairwise(anchors):
+    for (left, before), (right, after) in zip(ends, starts, strict=True):
         between = range(left + 1, right)
-        room = heard[matches[right] or 0].start - heard[matches[left] or 0].end
-        if between and room < _FASTEST * sum(len(words[index]) for index in between):
+        if after - before < _FASTEST * sum(len(words[index]) for index in between):
             found.update(between)
     return frozenset(found)
 
@@ -203,8 +205,10 @@ def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duratio
     if not anchors:
         return [_Cut(0, 0.0, 0.0), _Cut(len(words), duration, duration)]
     first, last = heard[matches[anchors[0]] or 0], heard[matches[anchors[-1]] or 0]
-    begin = max(0.0, first.start - _REACH - _UNSURE * anchors[0])
-    end = min(duration, last.end + _REACH + _UNSURE * (len(words) - 1 - anchors[-1]))
+    silent = unsaid(words, matches, heard, duration)
+    head, tail = set(range(anchors[0])) - silent, set(range(anchors[-1] + 1, len(words))) - silent
+    begin = max(0.0, first.start - _REACH - _UNSURE * len(head))
+    end = min(duration, last.end + _REACH + _UNSURE * len(tail))
     between = [
         _cut(right, heard[matches[left] or 0].end, heard[matches[right] or 0].start)
         for left, right in pairwise(anchors)
