@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from audio.spool import Spool
 from pipeline.align_script import align_script
+from pipeline.aligned import Aligned
 from pipeline.ear import Ear
 from pipeline.observer import Observer
 from pipeline.quiet import quietest
@@ -23,7 +24,7 @@ from pipeline.worded import worded
 from providers.aligner import Aligner, Timing
 from speech.transcript import Segment
 
-VERSION = 2
+VERSION = 3
 """Raised when the same segments and audio would be aligned otherwise by the pipeline."""
 
 _PADDING = 0.3
@@ -33,28 +34,7 @@ _FARTHEST = 1.0
 _BLOCK = 600.0
 """Seconds of segments that are kept as one step."""
 
-
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """Segments with their times; ``unplaced`` of the ``words`` keep those that they had."""
-
-    segments: tuple[Segment, ...] = ()
-    words: int = 0
-    unplaced: int = 0
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """A sentence where not every word was placed."""
-        if not self.unplaced:
-            return ()
-        return (
-            f"{self.unplaced} of {self.words} words keep the times of the recogniser: the aligner does not know their "
-            "language, or did not find them in the sound.",
-        )
-
-
 _SHAPE = TypeAdapter(Aligned)
-_SCRIPT_SHAPE = TypeAdapter(tuple[Segment, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +77,7 @@ class Aligning:
             first = min(block.start, 1)
             yield run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
 
-    def script(self, text: str, heard: Sequence[Segment], language: str) -> tuple[Segment, ...]:
+    def script(self, text: str, heard: Sequence[Segment], language: str) -> Aligned:
         """As `align_script`, or what was found before.
 
         Raises:
@@ -106,11 +86,11 @@ class Aligning:
 
         """
 
-        def work() -> tuple[Segment, ...]:
+        def work() -> Aligned:
             spool = self.recording.spool(self.observer)
             return align_script(spool, text, heard, self.aligner, language, self.observer)
 
-        return run_step(self.steps, self._key("script", language, heard, text=text), _SCRIPT_SHAPE, work)
+        return run_step(self.steps, self._key("script", language, heard, text=text), _SHAPE, work)
 
     def _key(self, step: str, language: str | None, segments: Sequence[Segment], **more: str | int) -> StepKey:
         return step_key(

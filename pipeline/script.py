@@ -39,28 +39,54 @@ Matches = Sequence[int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Words ``first`` to ``last`` (exclusive) of the text lie between ``start`` and ``end``."""
-
-    first: int
-    last: int
-    start: float
-    end: float
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.end - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class Cut:
     """The text may be cut before word ``word``: what is before ends by ``end``, what follows begins at ``start``."""
 
     word: int
     end: float
     start: float
     pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The words between the first of the cuts and the last; where there are others between, it can be cut in two."""
+
+    cuts: tuple[Cut, ...]
+
+    @property
+    def first(self) -> int:
+        """Its first word."""
+        return self.cuts[0].word
+
+    @property
+    def last(self) -> int:
+        """The word after its last one."""
+        return self.cuts[-1].word
+
+    @property
+    def start(self) -> float:
+        """Seconds from the start of the recording."""
+        return self.cuts[0].start
+
+    @property
+    def end(self) -> float:
+        """Likewise."""
+        return max(self.start, self.cuts[-1].end)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.end - self.start
+
+    def halves(self) -> tuple[Stretch, ...]:
+        """Two, cut at the widest pause near the middle; none when it cannot be cut."""
+        last = len(self.cuts) - 1
+        near = sorted((at for at in range(1, last) if last <= 4 * at <= 3 * last), key=lambda at: abs(2 * at - last))
+        if not near:
+            return ()
+        at = max(near, key=lambda at: self.cuts[at].pause)
+        return Stretch(self.cuts[: at + 1]), Stretch(self.cuts[at:])
 
 
 def matched(words: Sequence[str], heard: Sequence[str]) -> list[int | None]:
@@ -117,7 +143,7 @@ def stretches(
     at = 0
     while at < len(cuts) - 1:
         to = _next(cuts, at, longest)
-        found.append(Stretch(cuts[at].word, cuts[to].word, cuts[at].start, max(cuts[at].start, cuts[to].end)))
+        found.append(Stretch(tuple(cuts[at : to + 1])))
         at = to
     return tuple(found)
 
@@ -200,10 +226,10 @@ def _bare(word: str) -> str:
     return re.sub(r"[\W_]+", "", normalize("NFKC", word).casefold())
 
 
-def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> list[_Cut]:
+def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> list[Cut]:
     anchors = [index for index, match in enumerate(matches) if match is not None]
     if not anchors:
-        return [_Cut(0, 0.0, 0.0), _Cut(len(words), duration, duration)]
+        return [Cut(0, 0.0, 0.0), Cut(len(words), duration, duration)]
     first, last = heard[matches[anchors[0]] or 0], heard[matches[anchors[-1]] or 0]
     silent = unsaid(words, matches, heard, duration)
     head, tail = set(range(anchors[0])) - silent, set(range(anchors[-1] + 1, len(words))) - silent
@@ -214,16 +240,16 @@ def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duratio
         for left, right in pairwise(anchors)
         if right == left + 1
     ]
-    return [_Cut(0, begin, begin), *between, _Cut(len(words), end, end)]
+    return [Cut(0, begin, begin), *between, Cut(len(words), end, end)]
 
 
-def _cut(word: int, before: float, after: float) -> _Cut:
+def _cut(word: int, before: float, after: float) -> Cut:
     """The cut before a word that begins at ``after``, behind one that ends at ``before``."""
     middle = (before + after) / 2
-    return _Cut(word, min(middle, before + _REACH), max(middle, after - _REACH), after - before)
+    return Cut(word, min(middle, before + _REACH), max(middle, after - _REACH), after - before)
 
 
-def _next(cuts: Sequence[_Cut], at: int, longest: float) -> int:
+def _next(cuts: Sequence[Cut], at: int, longest: float) -> int:
     """The cut that ends the stretch from cut ``at``: of those in its second half the widest, or else the last."""
     last = at + 1
     while last + 1 < len(cuts) and cuts[last + 1].end - cuts[at].start <= longest:

@@ -146,10 +146,12 @@ def test_what_was_not_recorded_of_a_text_spoils_no_stretch() -> None:
 
 
 def test_words_that_were_heard_as_one_share_its_time() -> None:
-    script, heard = ["今", "日", "は、", "世", "界。"], [Word(1.0, 2.5, "今日は", confidence=0.8), Word(2.6, 3.6, "世界")]
+    script = ["今", "日", "は、", "世", "界。"]
+    heard = [Word(1.0, 2.5, "今日は", confidence=0.8), Word(2.6, 3.6, "世界")]
     matches = matched(script, [word.text for word in heard])
     found = timed(script, matches, heard, {}, 4.0)
-    assert [(timing.start, timing.end) for timing in found] == [(1.0, 1.5), (1.5, 2.0), (2.0, 2.5), (2.6, 3.1), (3.1, 3.6)]
+    assert [timing.start for timing in found] == [1.0, 1.5, 2.0, 2.6, 3.1]
+    assert [timing.end for timing in found] == [1.5, 2.0, 2.5, 3.1, 3.6]
     assert [timing.confidence for timing in found] == [0.8, 0.8, 0.8, None, None]
     around = {0: Timing(0.9, 1.25, 0.9), 4: Timing(3.0, 3.5, 0.9)}
     found = timed(script, matches, heard, around, 4.0)
