@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 from pydantic import TypeAdapter
 
@@ -22,7 +23,7 @@ from pipeline.recording import Recording
 from pipeline.steps import StepKey, StepStore, run_step, step_key
 from pipeline.worded import worded
 from providers.aligner import Aligner, Timing
-from speech.transcript import Segment
+from speech.transcript import Segment, Word
 
 VERSION = 3
 """Raised when the same segments and audio would be aligned otherwise by the pipeline."""
@@ -128,14 +129,15 @@ def align_segments(
     """
     old = [worded(segment) for segment in segments]
     wanted = range(len(old)) if block is None else block
-    done: dict[int, Segment] = {}
+    done: dict[int, _Retimed] = {}
     windows = _Windows(Ear(spool, aligner, observer), old, language)
     for window in windows.of(wanted):
         done |= windows.aligned(window)
         windows.ear.told((window[-1] + 1) / len(old))
     words = sum(len(old[index].words) for index in wanted)
-    placed = sum(len(segment.words) for segment in done.values())
-    return Aligned(tuple(done.get(index, old[index]) for index in wanted), words, words - placed)
+    placed = sum(retimed.placed for retimed in done.values())
+    found = tuple(done[index].segment if index in done else old[index] for index in wanted)
+    return Aligned(found, words, words - placed)
 
 
 def _blocks(segments: Sequence[Segment]) -> Iterator[range]:
@@ -147,6 +149,14 @@ def _blocks(segments: Sequence[Segment]) -> Iterator[range]:
             first = index
     if segments:
         yield range(first, len(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class _Retimed:
+    """A segment, and how many of its words the aligner has placed."""
+
+    segment: Segment
+    placed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +185,17 @@ class _Windows:
         if window:
             yield window
 
-    def aligned(self, window: Sequence[int]) -> dict[int, Segment]:
-        """The segments of a window with new times, by index, without those for which there is no way."""
+    def aligned(self, window: Sequence[int]) -> dict[int, _Retimed]:
+        """The segments of a window, by index, with new times as far as there is a way."""
         chosen = [self.segments[index] for index in window]
         words = [word for segment in chosen for word in segment.words]
         timings = self.ear.times_in_parts(*self._bounds(window), words, self._language(chosen[0]))
-        if timings is not None:
-            return dict(zip(window, _retimed(chosen, timings), strict=True))
-        if len(window) == 1:
-            return {}
-        return {index: segment for alone in window for index, segment in self.aligned([alone]).items()}
+        done = dict(zip(window, _retimed(chosen, timings or [None] * len(words)), strict=True))
+        if len(window) > 1:
+            for index in window:
+                if done[index].placed < len(done[index].segment.words):
+                    done[index] = max(done[index], self.aligned([index])[index], key=lambda each: each.placed)
+        return done
 
     def _language(self, segment: Segment) -> str:
         return segment.language or self.language or ""
@@ -209,16 +220,19 @@ class _Windows:
         return start, end
 
 
-def _retimed(segments: Sequence[Segment], timings: Sequence[Timing]) -> Iterator[Segment]:
+def _retimed(segments: Sequence[Segment], timings: Sequence[Timing | None]) -> Iterator[_Retimed]:
+    """The segments, their words in turn with these times; a word without one keeps what it has."""
     left = iter(timings)
     for segment in segments:
-        words = tuple(
-            replace(
-                word,
-                start=round(timing.start, 3),
-                end=round(timing.end, 3),
-                confidence=word.confidence if timing.confidence is None else timing.confidence,
-            )
-            for word, timing in zip(segment.words, left, strict=False)
-        )
-        yield replace(segment, start=words[0].start, end=words[-1].end, words=words)
+        own = list(islice(left, len(segment.words)))
+        placed = sum(timing is not None for timing in own)
+        words = tuple(_placed(word, timing) for word, timing in zip(segment.words, own, strict=True))
+        new = replace(segment, start=words[0].start, end=words[-1].end, words=words) if placed else segment
+        yield _Retimed(new, placed)
+
+
+def _placed(word: Word, timing: Timing | None) -> Word:
+    if timing is None:
+        return word
+    confidence = word.confidence if timing.confidence is None else timing.confidence
+    return replace(word, start=round(timing.start, 3), end=round(timing.end, 3), confidence=confidence)

@@ -17,6 +17,7 @@ from pipeline import align
 from pipeline.align import Aligning, align_segments
 from pipeline.align_script import align_script
 from pipeline.aligned import Aligned
+from pipeline.ear import Ear
 from pipeline.observer import Unobserved
 from pipeline.recording import Recording
 from pipeline.steps import StepKey
@@ -127,6 +128,28 @@ def test_a_segment_longer_than_the_aligner_takes_is_cut_between_words(tmp_path: 
     assert sum(len(words) for _, words in aligner.windows) == 200
     assert all(seconds <= aligner.longest for seconds, _ in aligner.windows)
     in_order([found], 105)
+
+
+def test_words_of_a_part_that_cannot_be_aligned_keep_their_times_and_are_told_of(tmp_path: Path) -> None:
+    long = said(2, " ".join("bad" if number == 150 else f"w{number}" for number in range(200)))
+    aligned = align_segments(noise(tmp_path, 105), [long], Picky("bad"), "en", Unobserved())
+    (found,) = aligned.segments
+    kept = [word for word, old in zip(found.words, long.words, strict=True) if word == old]
+    assert "bad" in [word.text for word in kept]
+    assert {word.confidence for word in found.words if word not in kept} == {0.5}
+    assert 0 < aligned.unplaced == len(kept) < aligned.words == 200
+    assert aligned.warnings
+
+
+def test_a_window_of_which_a_part_failed_is_tried_segment_by_segment(tmp_path: Path) -> None:
+    aligner = Picky("bad")
+    aligner.longest = 8.0  # type: ignore[misc]
+    segments = [said(0, "a b c d e f g h i j k l"), said(6.5, "bad luck"), said(7.6, "m n o p q r s t")]
+    windows = align._Windows(Ear(noise(tmp_path, 12), aligner, Unobserved()), segments, "en")
+    done = windows.aligned([0, 1, 2])
+    assert [done[index].placed for index in range(3)] == [12, 0, 8]
+    assert done[1].segment == segments[1]
+    assert [len(words) for _, words in aligner.windows] == [12, 10, 2, 8]
 
 
 def test_a_cancelled_job_stops_and_an_aligner_that_fails_fails_the_step(tmp_path: Path) -> None:
