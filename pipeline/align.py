@@ -17,12 +17,13 @@ from audio.spool import Spool
 from pipeline.align_script import align_script
 from pipeline.aligned import Aligned
 from pipeline.ear import Ear
-from pipeline.observer import Observer
+from pipeline.observer import Observer, Share
 from pipeline.quiet import quietest
 from pipeline.recording import Recording
 from pipeline.steps import StepKey, StepStore, run_step, step_key
 from pipeline.worded import worded
 from providers.aligner import Aligner, Timing
+from speech.jobs import Stage
 from speech.transcript import Segment, Word
 
 VERSION = 3
@@ -55,28 +56,32 @@ class Aligning:
             JobCancelled: between two windows, when the observer says so.
 
         """
-
-        apart = {segment.channel: None for segment in segments}
-        done = [block for channel in apart for block in self._channel(channel, segments, language)]
+        parts = [(own, block) for own in _apart(segments) for block in _blocks(own)]
+        done: list[Aligned] = []
+        before = 0
+        for own, block in parts:
+            share = Share(self.observer, before, len(block), len(segments))
+            done.append(self._block(own, block, language, share))
+            before += len(block)
+            # A block that was kept tells nothing of itself.
+            self.observer.progress(Stage.ALIGNING, before / len(segments))
         return Aligned(
-            tuple(segment for block in done for segment in block.segments),
-            sum(block.words for block in done),
-            sum(block.unplaced for block in done),
+            tuple(segment for aligned in done for segment in aligned.segments),
+            sum(aligned.words for aligned in done),
+            sum(aligned.unplaced for aligned in done),
         )
 
-    def _channel(self, channel: int | None, segments: Sequence[Segment], language: str | None) -> Iterator[Aligned]:
-        """What was recognised in one channel, aligned with the sound of that channel, block by block."""
-        own = [segment for segment in segments if segment.channel == channel]
-        for block in _blocks(own):
+    def _block(self, own: Sequence[Segment], block: range, language: str | None, observer: Observer) -> Aligned:
+        """A block of what was recognised in one channel, aligned with the sound of that channel."""
 
-            def work(block: range = block) -> Aligned:
-                spool = self.recording.spool(self.observer, channel)
-                return align_segments(spool, own, self.aligner, language, self.observer, block)
+        def work() -> Aligned:
+            spool = self.recording.spool(self.observer, own[block.start].channel)
+            return align_segments(spool, own, self.aligner, language, observer, block)
 
-            # The neighbours of a block bound its outermost windows.
-            near = own[max(block.start - 1, 0) : block.stop + 1]
-            first = min(block.start, 1)
-            yield run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
+        # The neighbours of a block bound its outermost windows.
+        near = own[max(block.start - 1, 0) : block.stop + 1]
+        first = min(block.start, 1)
+        return run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
 
     def script(self, text: str, heard: Sequence[Segment], language: str) -> Aligned:
         """As `align_script`, or what was found before.
@@ -133,11 +138,17 @@ def align_segments(
     windows = _Windows(Ear(spool, aligner, observer), old, language)
     for window in windows.of(wanted):
         done |= windows.aligned(window)
-        windows.ear.told((window[-1] + 1) / len(old))
+        windows.ear.told((window[-1] + 1 - wanted.start) / len(wanted))
     words = sum(len(old[index].words) for index in wanted)
     placed = sum(retimed.placed for retimed in done.values())
     found = tuple(done[index].segment if index in done else old[index] for index in wanted)
     return Aligned(found, words, words - placed)
+
+
+def _apart(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """What was recognised in each channel."""
+    channels = {segment.channel: None for segment in segments}
+    return [[segment for segment in segments if segment.channel == channel] for channel in channels]
 
 
 def _blocks(segments: Sequence[Segment]) -> Iterator[range]:

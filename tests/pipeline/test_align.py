@@ -12,28 +12,22 @@ import pytest
 
 from audio.samples import SAMPLE_RATE, Samples
 from audio.spool import Spool
-from engine.engine import Engine
 from pipeline import align
 from pipeline.align import Aligning, align_segments
-from pipeline.align_script import align_script
 from pipeline.aligned import Aligned
 from pipeline.ear import Ear
 from pipeline.observer import Unobserved
 from pipeline.recording import Recording
 from pipeline.steps import StepKey
 from providers.aligner import Timing
-from providers.context import ProviderContext
 from providers.fake_steps import FakeAligner
 from providers.role import StepWatch
 from providers.whisper_aligner import WhisperAligner
 from speech.errors import JobCancelled, ProviderUnavailable, TextMismatch
 from speech.jobs import Stage
-from speech.settings import Settings
 from speech.transcript import Segment, Word, ordered
 from tests.conftest import Clip
 from tests.pipeline.conftest import Noting
-from tests.speaking import espeak_or_skip
-from weights.store import WeightStore
 
 
 class Picky(FakeAligner):
@@ -225,48 +219,18 @@ def test_a_long_recording_is_kept_block_by_block(recording: Recording, observer:
     assert whole.unplaced == 0
 
 
-@pytest.fixture(scope="module")
-def whisper_aligner(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> WhisperAligner:
-    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"), models_dir=models_dir, device="cpu")  # type: ignore[call-arg]
-    return WhisperAligner(
-        ProviderContext(settings, WeightStore(models_dir, offline=True), Engine.from_settings(settings))
-    )
-
-
-@pytest.mark.models
-def test_a_script_over_minutes_with_errors_and_long_pauses_is_placed(
-    whisper_aligner: WhisperAligner, tmp_path: Path
-) -> None:
-    lines = (
-        "The quick brown fox jumps over the lazy dog near the river bank.",
-        "Captain Morrison turned the ship around because a storm was coming.",
-        "Please remember that the office opens at eight and closes at noon.",
-        "Everyone felt better when the old woman finally smiled again.",
-    )
-    spoken = [espeak_or_skip().say(line, words_a_minute=150) for line in lines]
-    silence = np.zeros(12 * SAMPLE_RATE, dtype=np.float32)
-    samples = np.concatenate([part for speech in spoken for part in (silence, speech.samples)])
-    samples += np.random.default_rng(0).normal(0, 3e-4, samples.size).astype(np.float32)
-    truth, heard, at = [], [], 0.0
-    for speech in spoken:
-        at += 12
-        truth += [None if word.start is None else at + word.start for word in speech.words]
-        # What a recogniser may have made of it: times off by 0.2 s, some words wrong.
-        words = [word for word in speech.words if word.start is not None and word.end is not None]
-        heard += [
-            Word(at + (word.start or 0) + 0.2, at + (word.end or 0) + 0.2, "what" if index % 6 == 5 else word.text)
-            for index, word in enumerate(words)
-        ]
-        at += speech.duration
-    segments = [Segment(heard[0].start, heard[-1].end, "", tuple(heard))]
-    found = align_script(
-        spool_of(tmp_path, samples), "\n".join(lines), segments, whisper_aligner, "en", Unobserved()
-    ).segments
-    in_order(found, samples.size / SAMPLE_RATE)
-    words = [word for segment in found for word in segment.words]
-    errors = [abs(word.start - start) for word, start in zip(words, truth, strict=True) if start is not None]
-    assert np.median(errors) <= 0.05
-    assert np.mean(np.asarray(errors) <= 0.15) >= 0.9
+def test_progress_goes_on_from_channel_to_channel_and_over_kept_blocks(recording: Recording) -> None:
+    segments = [said(start, "one two", channel=channel) for channel in (None, 0) for start in (1.0, 3.0, 5.0, 8.0)]
+    steps, first, again = Remembering(), Noting(), Noting()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "_BLOCK", 3.5)
+        Aligning(recording, FakeAligner(), steps, first).segments(segments, "en")
+        Aligning(recording, FakeAligner(), steps, again).segments(segments, "en")
+    told = [fraction for stage, fraction in first.told if stage is Stage.ALIGNING]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert set(told) == {eighth / 8 for eighth in range(1, 9)}
+    assert again.told == [(Stage.ALIGNING, reached) for reached in (0.25, 0.375, 0.5, 0.75, 0.875, 1.0)]
 
 
 @pytest.mark.models

@@ -1,4 +1,4 @@
-"""Times for a user's own text, with a scripted aligner: what is refused, what is tried again, what is told."""
+"""Times for a user's own text: what is refused, what is tried again, what is told."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from audio.samples import Samples
+from audio.samples import SAMPLE_RATE, Samples
 from pipeline.align_script import align_script
 from pipeline.observer import Unobserved
 from providers.aligner import Timing
 from providers.fake_steps import FakeAligner
 from providers.role import StepWatch
+from providers.whisper_aligner import WhisperAligner
 from speech.errors import TextMismatch
-from tests.pipeline.test_align import Picky, in_order, noise, said
+from speech.transcript import Segment, Word
+from tests.pipeline.test_align import Picky, in_order, noise, said, spool_of
+from tests.speaking import espeak_or_skip
 
 HEARD = ["it was a bright cold day in April", "and the clocks were striking thirteen"]
 
@@ -86,3 +90,39 @@ def test_marks_that_nobody_speaks_are_not_missed(tmp_path: Path) -> None:
     text = f"{HEARD[0]} - \N{GRINNING FACE}\n{HEARD[1]} ..."
     close = [said(1, HEARD[0]), said(4.9, HEARD[1])]
     assert align_script(noise(tmp_path, 8), text, close, FakeAligner(), "en", Unobserved()).unplaced == 0
+
+
+@pytest.mark.models
+def test_a_script_over_minutes_with_errors_and_long_pauses_is_placed(
+    whisper_aligner: WhisperAligner, tmp_path: Path
+) -> None:
+    lines = (
+        "The quick brown fox jumps over the lazy dog near the river bank.",
+        "Captain Morrison turned the ship around because a storm was coming.",
+        "Please remember that the office opens at eight and closes at noon.",
+        "Everyone felt better when the old woman finally smiled again.",
+    )
+    spoken = [espeak_or_skip().say(line, words_a_minute=150) for line in lines]
+    silence = np.zeros(12 * SAMPLE_RATE, dtype=np.float32)
+    samples = np.concatenate([part for speech in spoken for part in (silence, speech.samples)])
+    samples += np.random.default_rng(0).normal(0, 3e-4, samples.size).astype(np.float32)
+    truth, heard, at = [], [], 0.0
+    for speech in spoken:
+        at += 12
+        truth += [None if word.start is None else at + word.start for word in speech.words]
+        # What a recogniser may have made of it: times off by 0.2 s, some words wrong.
+        words = [word for word in speech.words if word.start is not None and word.end is not None]
+        heard += [
+            Word(at + (word.start or 0) + 0.2, at + (word.end or 0) + 0.2, "what" if index % 6 == 5 else word.text)
+            for index, word in enumerate(words)
+        ]
+        at += speech.duration
+    segments = [Segment(heard[0].start, heard[-1].end, "", tuple(heard))]
+    found = align_script(
+        spool_of(tmp_path, samples), "\n".join(lines), segments, whisper_aligner, "en", Unobserved()
+    ).segments
+    in_order(found, samples.size / SAMPLE_RATE)
+    words = [word for segment in found for word in segment.words]
+    errors = [abs(word.start - start) for word, start in zip(words, truth, strict=True) if start is not None]
+    assert np.median(errors) <= 0.05
+    assert np.mean(np.asarray(errors) <= 0.15) >= 0.9
