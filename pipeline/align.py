@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 from pydantic import TypeAdapter
 
 from audio.spool import Spool
 from pipeline.align_script import align_script
+from pipeline.aligned import Aligned
 from pipeline.ear import Ear
-from pipeline.observer import Observer
+from pipeline.observer import Observer, Share
 from pipeline.quiet import quietest
 from pipeline.recording import Recording
 from pipeline.steps import StepKey, StepStore, run_step, step_key
 from pipeline.worded import worded
 from providers.aligner import Aligner, Timing
-from speech.transcript import Segment
+from speech.jobs import Stage
+from speech.transcript import Segment, Word
 
-VERSION = 2
+VERSION = 3
 """Raised when the same segments and audio would be aligned otherwise by the pipeline."""
 
 _PADDING = 0.3
@@ -33,28 +36,7 @@ _FARTHEST = 1.0
 _BLOCK = 600.0
 """Seconds of segments that are kept as one step."""
 
-
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """Segments with their times; ``unplaced`` of the ``words`` keep those that they had."""
-
-    segments: tuple[Segment, ...] = ()
-    words: int = 0
-    unplaced: int = 0
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """A sentence where not every word was placed."""
-        if not self.unplaced:
-            return ()
-        return (
-            f"{self.unplaced} of {self.words} words keep the times of the recogniser: the aligner does not know their "
-            "language, or did not find them in the sound.",
-        )
-
-
 _SHAPE = TypeAdapter(Aligned)
-_SCRIPT_SHAPE = TypeAdapter(tuple[Segment, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +56,34 @@ class Aligning:
             JobCancelled: between two windows, when the observer says so.
 
         """
-
-        apart = {segment.channel: None for segment in segments}
-        done = [block for channel in apart for block in self._channel(channel, segments, language)]
+        parts = [(own, block) for own in _apart(segments) for block in _blocks(own)]
+        done: list[Aligned] = []
+        before = 0
+        for own, block in parts:
+            share = Share(self.observer, before, len(block), len(segments))
+            done.append(self._block(own, block, language, share))
+            before += len(block)
+            # A block that was kept tells nothing of itself.
+            self.observer.progress(Stage.ALIGNING, before / len(segments))
         return Aligned(
-            tuple(segment for block in done for segment in block.segments),
-            sum(block.words for block in done),
-            sum(block.unplaced for block in done),
+            tuple(segment for aligned in done for segment in aligned.segments),
+            sum(aligned.words for aligned in done),
+            sum(aligned.unplaced for aligned in done),
         )
 
-    def _channel(self, channel: int | None, segments: Sequence[Segment], language: str | None) -> Iterator[Aligned]:
-        """What was recognised in one channel, aligned with the sound of that channel, block by block."""
-        own = [segment for segment in segments if segment.channel == channel]
-        for block in _blocks(own):
+    def _block(self, own: Sequence[Segment], block: range, language: str | None, observer: Observer) -> Aligned:
+        """A block of what was recognised in one channel, aligned with the sound of that channel."""
 
-            def work(block: range = block) -> Aligned:
-                spool = self.recording.spool(self.observer, channel)
-                return align_segments(spool, own, self.aligner, language, self.observer, block)
+        def work() -> Aligned:
+            spool = self.recording.spool(self.observer, own[block.start].channel)
+            return align_segments(spool, own, self.aligner, language, observer, block)
 
-            # The neighbours of a block bound its outermost windows.
-            near = own[max(block.start - 1, 0) : block.stop + 1]
-            first = min(block.start, 1)
-            yield run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
+        # The neighbours of a block bound its outermost windows.
+        near = own[max(block.start - 1, 0) : block.stop + 1]
+        first = min(block.start, 1)
+        return run_step(self.steps, self._key("align", language, near, first=first, count=len(block)), _SHAPE, work)
 
-    def script(self, text: str, heard: Sequence[Segment], language: str) -> tuple[Segment, ...]:
+    def script(self, text: str, heard: Sequence[Segment], language: str) -> Aligned:
         """As `align_script`, or what was found before.
 
         Raises:
@@ -106,11 +92,11 @@ class Aligning:
 
         """
 
-        def work() -> tuple[Segment, ...]:
+        def work() -> Aligned:
             spool = self.recording.spool(self.observer)
             return align_script(spool, text, heard, self.aligner, language, self.observer)
 
-        return run_step(self.steps, self._key("script", language, heard, text=text), _SCRIPT_SHAPE, work)
+        return run_step(self.steps, self._key("script", language, heard, text=text), _SHAPE, work)
 
     def _key(self, step: str, language: str | None, segments: Sequence[Segment], **more: str | int) -> StepKey:
         return step_key(
@@ -148,14 +134,21 @@ def align_segments(
     """
     old = [worded(segment) for segment in segments]
     wanted = range(len(old)) if block is None else block
-    done: dict[int, Segment] = {}
+    done: dict[int, _Retimed] = {}
     windows = _Windows(Ear(spool, aligner, observer), old, language)
     for window in windows.of(wanted):
         done |= windows.aligned(window)
-        windows.ear.told((window[-1] + 1) / len(old))
+        windows.ear.told((window[-1] + 1 - wanted.start) / len(wanted))
     words = sum(len(old[index].words) for index in wanted)
-    placed = sum(len(segment.words) for segment in done.values())
-    return Aligned(tuple(done.get(index, old[index]) for index in wanted), words, words - placed)
+    placed = sum(retimed.placed for retimed in done.values())
+    found = tuple(done[index].segment if index in done else old[index] for index in wanted)
+    return Aligned(found, words, words - placed)
+
+
+def _apart(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """What was recognised in each channel."""
+    channels = {segment.channel: None for segment in segments}
+    return [[segment for segment in segments if segment.channel == channel] for channel in channels]
 
 
 def _blocks(segments: Sequence[Segment]) -> Iterator[range]:
@@ -167,6 +160,14 @@ def _blocks(segments: Sequence[Segment]) -> Iterator[range]:
             first = index
     if segments:
         yield range(first, len(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class _Retimed:
+    """A segment, and how many of its words the aligner has placed."""
+
+    segment: Segment
+    placed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +196,17 @@ class _Windows:
         if window:
             yield window
 
-    def aligned(self, window: Sequence[int]) -> dict[int, Segment]:
-        """The segments of a window with new times, by index, without those for which there is no way."""
+    def aligned(self, window: Sequence[int]) -> dict[int, _Retimed]:
+        """The segments of a window, by index, with new times as far as there is a way."""
         chosen = [self.segments[index] for index in window]
         words = [word for segment in chosen for word in segment.words]
         timings = self.ear.times_in_parts(*self._bounds(window), words, self._language(chosen[0]))
-        if timings is not None:
-            return dict(zip(window, _retimed(chosen, timings), strict=True))
-        if len(window) == 1:
-            return {}
-        return {index: segment for alone in window for index, segment in self.aligned([alone]).items()}
+        done = dict(zip(window, _retimed(chosen, timings or [None] * len(words)), strict=True))
+        if len(window) > 1:
+            for index in window:
+                if done[index].placed < len(done[index].segment.words):
+                    done[index] = max(done[index], self.aligned([index])[index], key=lambda each: each.placed)
+        return done
 
     def _language(self, segment: Segment) -> str:
         return segment.language or self.language or ""
@@ -229,16 +231,19 @@ class _Windows:
         return start, end
 
 
-def _retimed(segments: Sequence[Segment], timings: Sequence[Timing]) -> Iterator[Segment]:
+def _retimed(segments: Sequence[Segment], timings: Sequence[Timing | None]) -> Iterator[_Retimed]:
+    """The segments, their words in turn with these times; a word without one keeps what it has."""
     left = iter(timings)
     for segment in segments:
-        words = tuple(
-            replace(
-                word,
-                start=round(timing.start, 3),
-                end=round(timing.end, 3),
-                confidence=word.confidence if timing.confidence is None else timing.confidence,
-            )
-            for word, timing in zip(segment.words, left, strict=False)
-        )
-        yield replace(segment, start=words[0].start, end=words[-1].end, words=words)
+        own = list(islice(left, len(segment.words)))
+        placed = sum(timing is not None for timing in own)
+        words = tuple(_placed(word, timing) for word, timing in zip(segment.words, own, strict=True))
+        new = replace(segment, start=words[0].start, end=words[-1].end, words=words) if placed else segment
+        yield _Retimed(new, placed)
+
+
+def _placed(word: Word, timing: Timing | None) -> Word:
+    if timing is None:
+        return word
+    confidence = word.confidence if timing.confidence is None else timing.confidence
+    return replace(word, start=round(timing.start, 3), end=round(timing.end, 3), confidence=confidence)

@@ -60,16 +60,18 @@ class _Turns:
                 seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + inside
         return sorted((_Share(*share) for share in seconds.items()), key=lambda share: -share.seconds)
 
-    def nearest(self, moment: float) -> str:
-        """Who speaks nearest to a moment."""
+    def nearest(self, moment: float, before: str | None) -> str:
+        """Who speaks nearest to a moment: whoever spoke before, if nobody is nearer."""
         if not self._turns:
             return ALONE
         index = bisect_left(self._starts, moment)
         beside = self._turns[max(0, index - 1) : index + 1]
         # One that began long before these may still end later than they do.
         reach = self._longest + min(_distance(turn, moment) for turn in beside)
-        near = [*beside, *self._near(moment - reach, moment)]
-        return min(near, key=lambda turn: _distance(turn, moment)).speaker
+        near = [*beside, *self._near(moment - reach, moment + reach)]
+        least = min(_distance(turn, moment) for turn in near)
+        speakers = [turn.speaker for turn in near if _distance(turn, moment) == least]
+        return before if before in speakers else speakers[0]
 
     def _near(self, start: float, end: float) -> Iterable[Turn]:
         """Turns that begin in the interval."""
@@ -112,7 +114,7 @@ def _part(segment: Segment, words: tuple[Word, ...]) -> Segment:
 def _speaker(start: float, end: float, before: str | None, turns: _Turns) -> str:
     shares = turns.shares(start, end)
     if not shares:
-        return turns.nearest((start + end) / 2)
+        return turns.nearest((start + end) / 2, before)
     going_on = next((share for share in shares if share.speaker == before), None)
     if going_on is not None and going_on.seconds >= _AS_GOOD * shares[0].seconds:
         return going_on.speaker

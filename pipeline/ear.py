@@ -41,9 +41,11 @@ class Ear:
             return None
         return tuple(replace(timing, start=timing.start + start, end=timing.end + start) for timing in found)
 
-    def times_in_parts(self, start: float, end: float, words: Sequence[Word], language: str) -> list[Timing] | None:
+    def times_in_parts(
+        self, start: float, end: float, words: Sequence[Word], language: str
+    ) -> list[Timing | None] | None:
         """Likewise for any length: what is longer than the aligner takes is cut at the widest pause near its middle,
-        by the times that the words have. Words of a part that fails keep those; None when nothing can be told."""
+        by the times that the words have. Words of a part that fails have none; None when nothing can be told."""
         if end - start <= self.aligner.longest:
             found = self.times(start, end, [word.text for word in words], language)
             return None if found is None else list(found)
@@ -53,12 +55,11 @@ class Ear:
             return None
         at = max(near, key=lambda at: words[at].start - words[at - 1].end)
         cut = quietest(self.spool, words[at - 1].end, words[at].start)
-        timings: list[Timing] = []
-        for begin, finish, half in ((start, cut, words[:at]), (cut, end, words[at:])):
-            timings += self.times_in_parts(begin, finish, half, language) or [
-                Timing(word.start, word.end, word.confidence) for word in half
-            ]
-        return timings
+        left = self.times_in_parts(start, cut, words[:at], language)
+        right = self.times_in_parts(cut, end, words[at:], language)
+        if left is None and right is None:
+            return None
+        return [*(left or [None] * at), *(right or [None] * (len(words) - at))]
 
     def told(self, fraction: float) -> None:
         """Tell the observer how much is done."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio.limits import Limits
-from pipeline.align import Aligned, Aligning
+from pipeline.align import Aligning
+from pipeline.aligned import Aligned
 from pipeline.assemble import assemble, laid_out
 from pipeline.attribute import attribute
 from pipeline.diarize import diarize
@@ -95,7 +96,7 @@ class _Refining:
         aligning = Aligning(self.recording, aligner, self.steps, self.observer)
         with self.clock.stage("align"):
             if self.request.script is not None:
-                return Aligned(aligning.script(self.request.script, segments, self.language or self.spoken[0]))
+                return aligning.script(self.request.script, segments, self.language or self.spoken[0])
             return aligning.segments(segments, self.language)
 
     def told(self) -> Diarization | None:

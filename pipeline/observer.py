@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from speech.errors import JobCancelled
@@ -34,6 +35,31 @@ class Unobserved:
     def cancelled(self) -> bool:
         """Nobody asks."""
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Watches a share of a stage's work, and tells the watcher of the whole how much of all is done.
+
+    ``size`` of ``total`` are the share, ``before`` of them were done before, in any unit.
+    """
+
+    whole: Observer
+    before: int
+    size: int
+    total: int
+
+    def progress(self, stage: Stage, fraction: float) -> None:
+        """What was before is done, and this fraction of the share."""
+        self.whole.progress(stage, (self.before + fraction * self.size) / self.total)
+
+    def piece_done(self, piece: int, segments: tuple[Segment, ...]) -> None:
+        """Told on."""
+        self.whole.piece_done(piece, segments)
+
+    def cancelled(self) -> bool:
+        """Whether the whole was."""
+        return self.whole.cancelled()
 
 
 def go_on(observer: Observer) -> None:

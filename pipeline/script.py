@@ -8,13 +8,13 @@ the library rapidfuzz).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from unicodedata import normalize
 
 from providers.aligner import Timing
-from providers.unspoken import filled, spoken
+from providers.unspoken import filled, shared, spoken
 from speech.errors import TextMismatch
 from speech.formats.breaks import unspaced
 from speech.transcript import Word
@@ -32,35 +32,61 @@ _FASTEST = 0.03
 _REACH = 0.6
 """Seconds of audio beside an anchored word that a stretch takes with it: a recogniser's times are not exact."""
 _UNSURE = 0.5
-"""Seconds for each word before the first and after the last anchored one."""
+"""Seconds for each word that may be said before the first and after the last anchored one."""
 
 Matches = Sequence[int | None]
 """For each word of the text the heard word that is the same, or None; growing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Words ``first`` to ``last`` (exclusive) of the text lie between ``start`` and ``end``."""
-
-    first: int
-    last: int
-    start: float
-    end: float
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.end - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class Cut:
     """The text may be cut before word ``word``: what is before ends by ``end``, what follows begins at ``start``."""
 
     word: int
     end: float
     start: float
     pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The words between the first of the cuts and the last; where there are others between, it can be cut in two."""
+
+    cuts: tuple[Cut, ...]
+
+    @property
+    def first(self) -> int:
+        """Its first word."""
+        return self.cuts[0].word
+
+    @property
+    def last(self) -> int:
+        """The word after its last one."""
+        return self.cuts[-1].word
+
+    @property
+    def start(self) -> float:
+        """Seconds from the start of the recording."""
+        return self.cuts[0].start
+
+    @property
+    def end(self) -> float:
+        """Likewise."""
+        return max(self.start, self.cuts[-1].end)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.end - self.start
+
+    def halves(self) -> tuple[Stretch, ...]:
+        """Two, cut at the widest pause near the middle; none when it cannot be cut."""
+        last = len(self.cuts) - 1
+        near = sorted((at for at in range(1, last) if last <= 4 * at <= 3 * last), key=lambda at: abs(2 * at - last))
+        if not near:
+            return ()
+        at = max(near, key=lambda at: self.cuts[at].pause)
+        return Stretch(self.cuts[: at + 1]), Stretch(self.cuts[at:])
 
 
 def matched(words: Sequence[str], heard: Sequence[str]) -> list[int | None]:
@@ -117,19 +143,21 @@ def stretches(
     at = 0
     while at < len(cuts) - 1:
         to = _next(cuts, at, longest)
-        found.append(Stretch(cuts[at].word, cuts[to].word, cuts[at].start, max(cuts[at].start, cuts[to].end)))
+        found.append(Stretch(tuple(cuts[at : to + 1])))
         at = to
     return tuple(found)
 
 
-def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word]) -> frozenset[int]:
-    """The words of the text that nobody said: between two that were heard there is no time for them."""
+def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> frozenset[int]:
+    """The words of the text that nobody said: there is no time for them between two that were heard, before the first
+    one or after the last."""
+    anchors = [(index, heard[match]) for index, match in enumerate(matches) if match is not None]
+    ends = [(-1, 0.0), *((index, word.end) for index, word in anchors)]
+    starts = [*((index, word.start) for index, word in anchors), (len(words), duration)]
     found: set[int] = set()
-    anchors = [index for index, match in enumerate(matches) if match is not None]
-    for left, right in pairwise(anchors):
+    for (left, before), (right, after) in zip(ends, starts, strict=True):
         between = range(left + 1, right)
-        room = heard[matches[right] or 0].start - heard[matches[left] or 0].end
-        if between and room < _FASTEST * sum(len(words[index]) for index in between):
+        if after - before < _FASTEST * sum(len(words[index]) for index in between):
             found.update(between)
     return frozenset(found)
 
@@ -137,19 +165,40 @@ def unsaid(words: Sequence[str], matches: Matches, heard: Sequence[Word]) -> fro
 def timed(
     words: Sequence[str], matches: Matches, heard: Sequence[Word], aligned: Mapping[int, Timing], duration: float
 ) -> tuple[Timing, ...]:
-    """A time for each word of the text: as aligned; else as heard; else its share of what lies between."""
-    known: list[Timing | None] = []
+    """A time for each word of the text: as aligned; else as heard, shared with those that were heard as one word; else
+    its share of what lies between."""
+    known = [aligned.get(index) for index in range(len(words))]
+    for match, run in _heard_as_one(matches, aligned):
+        before, after = aligned.get(run.start - 1), aligned.get(run.stop)
+        known[run.start : run.stop] = _parted(heard[match], words[run.start : run.stop], before, after)
+    return filled(list(_in_order(known, duration)), words, duration)
+
+
+def _heard_as_one(matches: Matches, aligned: Mapping[int, Timing]) -> Iterator[tuple[int, range]]:
+    """Each heard word whose words were not aligned, and these: several in scripts without spaces."""
+    for match, group in groupby(range(len(matches)), lambda index: None if index in aligned else matches[index]):
+        if match is not None:
+            run = list(group)
+            yield match, range(run[0], run[-1] + 1)
+
+
+def _parted(said: Word, words: Sequence[str], before: Timing | None, after: Timing | None) -> list[Timing]:
+    """The time of a heard word shared out among the words of the text that it is, outside of aligned neighbours."""
+    start = said.start if before is None else max(said.start, before.end)
+    end = said.end if after is None else min(said.end, after.start)
+    return [replace(timing, confidence=said.confidence) for timing in shared(start, max(start, end), words)]
+
+
+def _in_order(timings: Sequence[Timing | None], duration: float) -> Iterator[Timing | None]:
+    """None before the end of the one before it: an aligned word and a heard one may disagree."""
     floor = 0.0
-    for index, match in enumerate(matches):
-        timing = aligned.get(index)
-        if timing is None and match is not None:
-            timing = Timing(heard[match].start, heard[match].end, heard[match].confidence)
-        if timing is not None:  # an aligned word and a heard one may disagree
-            start = min(max(timing.start, floor), duration)
-            floor = min(max(timing.end, start), duration)
-            timing = Timing(start, floor, timing.confidence)
-        known.append(timing)
-    return filled(known, words, duration)
+    for timing in timings:
+        if timing is None:
+            yield None
+            continue
+        start = min(max(timing.start, floor), duration)
+        floor = min(max(timing.end, start), duration)
+        yield Timing(start, floor, timing.confidence)
 
 
 def _solid(matches: Matches, index: int) -> bool:
@@ -177,28 +226,30 @@ def _bare(word: str) -> str:
     return re.sub(r"[\W_]+", "", normalize("NFKC", word).casefold())
 
 
-def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> list[_Cut]:
+def _cuts(words: Sequence[str], matches: Matches, heard: Sequence[Word], duration: float) -> list[Cut]:
     anchors = [index for index, match in enumerate(matches) if match is not None]
     if not anchors:
-        return [_Cut(0, 0.0, 0.0), _Cut(len(words), duration, duration)]
+        return [Cut(0, 0.0, 0.0), Cut(len(words), duration, duration)]
     first, last = heard[matches[anchors[0]] or 0], heard[matches[anchors[-1]] or 0]
-    begin = max(0.0, first.start - _REACH - _UNSURE * anchors[0])
-    end = min(duration, last.end + _REACH + _UNSURE * (len(words) - 1 - anchors[-1]))
+    silent = unsaid(words, matches, heard, duration)
+    head, tail = set(range(anchors[0])) - silent, set(range(anchors[-1] + 1, len(words))) - silent
+    begin = max(0.0, first.start - _REACH - _UNSURE * len(head))
+    end = min(duration, last.end + _REACH + _UNSURE * len(tail))
     between = [
         _cut(right, heard[matches[left] or 0].end, heard[matches[right] or 0].start)
         for left, right in pairwise(anchors)
         if right == left + 1
     ]
-    return [_Cut(0, begin, begin), *between, _Cut(len(words), end, end)]
+    return [Cut(0, begin, begin), *between, Cut(len(words), end, end)]
 
 
-def _cut(word: int, before: float, after: float) -> _Cut:
+def _cut(word: int, before: float, after: float) -> Cut:
     """The cut before a word that begins at ``after``, behind one that ends at ``before``."""
     middle = (before + after) / 2
-    return _Cut(word, min(middle, before + _REACH), max(middle, after - _REACH), after - before)
+    return Cut(word, min(middle, before + _REACH), max(middle, after - _REACH), after - before)
 
 
-def _next(cuts: Sequence[_Cut], at: int, longest: float) -> int:
+def _next(cuts: Sequence[Cut], at: int, longest: float) -> int:
     """The cut that ends the stretch from cut ``at``: of those in its second half the widest, or else the last."""
     last = at + 1
     while last + 1 < len(cuts) and cuts[last + 1].end - cuts[at].start <= longest:

@@ -32,7 +32,7 @@ class CtcAligner(Aligner):
 
     name: ClassVar[str] = "ctc"
     title: ClassVar[str] = "CTC network"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     longest: ClassVar[float] = 30.0
 
     def __init__(self, context: ProviderContext) -> None:

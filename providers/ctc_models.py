@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from speech.errors import ModelUnavailable
 
 _BLANKS = ("<pad>", "<blk>", "<blank>", "[PAD]", "<eps>", "<s>", "-", "_")
 _SPACES = ("|", "▁", " ", "<space>")
+_SPELLED = "LMN"
+"""Unicode's categories of what a word is spelled with: letters, marks such as vowel signs, digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,15 @@ class Letters:
         return cls(numbers, blank, next((numbers[name] for name in _SPACES if name in numbers), None))
 
     def spelled(self, word: str) -> list[int]:
-        """The numbers of those letters of the word that the network knows, as written or in the other case."""
-        return [number for letter in word if (number := self._number(letter)) is not None]
+        """The numbers of those letters of the word that the network knows, as written or in the other case.
+
+        A letter and its marks are one where Unicode has a letter for them; marks that stay apart, as the vowel signs of
+        Indian scripts do, are letters of their own.
+        """
+        return [number for letter in normalize("NFC", word) if (number := self._number(letter)) is not None]
 
     def _number(self, letter: str) -> int | None:
-        if not letter.isalnum() and letter not in "'’":
+        if category(letter)[0] not in _SPELLED and letter not in "'’":
             return None
         forms = (letter, letter.lower(), letter.upper(), "'" if letter == "’" else letter)
         return next((self.numbers[form] for form in forms if form in self.numbers), None)

@@ -12,6 +12,8 @@ _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _LONGEST = 15
 """Digits of a number; longer ones are read one by one."""
+_LACKING = (NotImplementedError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What num2words raises where it has no way to say a number so: it has no years in Vietnamese, say."""
 
 
 def has_digits(word: str) -> bool:
@@ -31,7 +33,7 @@ def readings(word: str, language: str) -> tuple[str, ...]:
     for form in ("year", "cardinal", "hundreds"):
         try:
             text = " ".join(_read(word, language.split("-")[0], form))
-        except (NotImplementedError, ArithmeticError, ValueError):
+        except _LACKING:
             continue
         if text and text not in ways:
             ways.append(text)

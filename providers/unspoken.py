@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 from providers.aligner import Timing
 
@@ -40,8 +41,6 @@ def shared(start: float, end: float, words: Sequence[str]) -> list[Timing]:
     """The time from ``start`` to ``end`` shared out among words by their letters."""
     letters = [max(1, sum(sign.isalnum() for sign in word)) for word in words]
     each = (end - start) / sum(letters)
-    done, timings = 0, []
-    for count in letters:
-        timings.append(Timing(start + done * each, start + (done + count) * each))
-        done += count
-    return timings
+    borders = [start + done * each for done in accumulate(letters, initial=0)]
+    borders[-1] = end  # whatever the sum was rounded to
+    return [Timing(*both) for both in pairwise(borders)]

@@ -34,10 +34,10 @@ def _align(work: FileWork) -> None:
     script = work.request.script
     with work.clock.stage("align"), standing(work.standing):
         if script is not None:
-            work.segments = aligning.script(script, work.segments, work.language or work.spoken[0])
-        elif work.segments:
+            aligned = aligning.script(script, work.segments, work.language or work.spoken[0])
+        else:
             aligned = aligning.segments(work.segments, work.language)
-            work.segments, work.warnings = aligned.segments, aligned.warnings
+        work.segments, work.warnings = aligned.segments, aligned.warnings
 
 
 @step("punctuate", 24 * HOURS)

@@ -58,3 +58,13 @@ def test_a_text_that_nobody_spoke_fails_the_file(bench: Bench, jfk: Path) -> Non
     assert state is not None
     assert (state.is_failed(), state.message) == (True, "text_mismatch")
     assert "Fourscore" not in (bench.job(job).error or "")
+
+
+def test_words_of_a_text_that_were_not_found_are_told_of(bench: Bench, jfk: Path) -> None:
+    files = bench.stored(jfk)
+    plain = bench.submitted(file_ids=files, language="en")
+    bench.run(plain)
+    heard = result(bench, plain)["text"]
+    job = bench.submitted(file_ids=files, language="en", alignment=ALIGNED, script=f"{heard} never spoken")
+    bench.run(job)
+    assert "2 of 3 words" in result(bench, job)["warnings"][-1]

@@ -11,12 +11,16 @@ import pytest
 from audio.limits import Limits
 from audio.samples import SAMPLE_RATE, Samples
 from audio.vad import VoiceActivity
+from engine.engine import Engine
 from pipeline.recording import Recording
 from providers.base import Availability, Capabilities, ModelInfo, Recogniser, RecognitionOptions, Watch
+from providers.context import ProviderContext
+from providers.whisper_aligner import WhisperAligner
 from speech.jobs import Stage
 from speech.options import TranscribeRequest
 from speech.settings import Settings
 from speech.transcript import Recognition, Segment, Word
+from weights.store import WeightStore
 
 
 class Counting(Recogniser):
@@ -98,3 +102,11 @@ def limits(settings: Settings) -> Limits:
 def recording(jfk: Path, tmp_path: Path, limits: Limits) -> Recording:
     """Eleven seconds of speech."""
     return Recording("anna", "file-1", "jfk.flac", "a" * 64, tmp_path, limits, lambda folder: jfk)
+
+
+@pytest.fixture(scope="module")
+def whisper_aligner(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> WhisperAligner:
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"), models_dir=models_dir, device="cpu")  # type: ignore[call-arg]
+    return WhisperAligner(
+        ProviderContext(settings, WeightStore(models_dir, offline=True), Engine.from_settings(settings))
+    )

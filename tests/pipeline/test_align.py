@@ -12,26 +12,22 @@ import pytest
 
 from audio.samples import SAMPLE_RATE, Samples
 from audio.spool import Spool
-from engine.engine import Engine
 from pipeline import align
-from pipeline.align import Aligned, Aligning, align_segments
-from pipeline.align_script import align_script
+from pipeline.align import Aligning, align_segments
+from pipeline.aligned import Aligned
+from pipeline.ear import Ear
 from pipeline.observer import Unobserved
 from pipeline.recording import Recording
 from pipeline.steps import StepKey
 from providers.aligner import Timing
-from providers.context import ProviderContext
 from providers.fake_steps import FakeAligner
 from providers.role import StepWatch
 from providers.whisper_aligner import WhisperAligner
 from speech.errors import JobCancelled, ProviderUnavailable, TextMismatch
 from speech.jobs import Stage
-from speech.settings import Settings
 from speech.transcript import Segment, Word, ordered
 from tests.conftest import Clip
 from tests.pipeline.conftest import Noting
-from tests.speaking import espeak_or_skip
-from weights.store import WeightStore
 
 
 class Picky(FakeAligner):
@@ -49,17 +45,17 @@ class Picky(FakeAligner):
         return super()._align(samples, words, language, watch)
 
 
-def _spool(folder: Path, samples: Samples) -> Spool:
+def spool_of(folder: Path, samples: Samples) -> Spool:
     path = folder / "own.pcm"
     (np.clip(samples, -1, 1) * 32767).astype("<i2").tofile(path)
     return Spool.at(path)
 
 
-def _noise(folder: Path, seconds: float) -> Spool:
-    return _spool(folder, np.random.default_rng(0).normal(0, 0.05, int(seconds * SAMPLE_RATE)).astype(np.float32))
+def noise(folder: Path, seconds: float) -> Spool:
+    return spool_of(folder, np.random.default_rng(0).normal(0, 0.05, int(seconds * SAMPLE_RATE)).astype(np.float32))
 
 
-def _segment(start: float, text: str, each: float = 0.5, **more: Any) -> Segment:
+def said(start: float, text: str, each: float = 0.5, **more: Any) -> Segment:
     words = tuple(
         Word(start + index * each, start + (index + 0.8) * each, word, index > 0, 0.9)
         for index, word in enumerate(text.split())
@@ -67,7 +63,7 @@ def _segment(start: float, text: str, each: float = 0.5, **more: Any) -> Segment
     return Segment(words[0].start, words[-1].end, text, words, **more)
 
 
-def _sound(segments: Sequence[Segment], duration: float) -> None:
+def in_order(segments: Sequence[Segment], duration: float) -> None:
     assert ordered(segments, duration) == tuple(segments)
     for before, after in pairwise(word for segment in segments for word in segment.words):
         assert before.end <= after.start
@@ -75,9 +71,9 @@ def _sound(segments: Sequence[Segment], duration: float) -> None:
 
 def test_neighbours_share_windows_that_the_aligner_takes(tmp_path: Path) -> None:
     aligner, observer = Picky(), Noting()
-    segments = [_segment(start, "one two three - four") for start in range(0, 60, 3)]
-    found = align_segments(_noise(tmp_path, 62), segments, aligner, "en", observer).segments
-    _sound(found, 62)
+    segments = [said(start, "one two three - four") for start in range(0, 60, 3)]
+    found = align_segments(noise(tmp_path, 62), segments, aligner, "en", observer).segments
+    in_order(found, 62)
     assert [word.text for segment in found for word in segment.words] == ["one", "two", "three", "-", "four"] * 20
     assert all(seconds <= aligner.longest for seconds, _ in aligner.windows)
     assert len(aligner.windows) <= 4
@@ -88,20 +84,20 @@ def test_neighbours_share_windows_that_the_aligner_takes(tmp_path: Path) -> None
 def test_other_languages_channels_and_long_pauses_part_windows(tmp_path: Path) -> None:
     aligner = Picky()
     segments = [
-        _segment(0, "a b", language="en"),
-        _segment(2, "c d", language="de"),
-        _segment(4, "e f", language="fr"),
-        _segment(6, "g h", language="en", channel=1),
-        _segment(20, "i j", language="en", channel=1),
+        said(0, "a b", language="en"),
+        said(2, "c d", language="de"),
+        said(4, "e f", language="fr"),
+        said(6, "g h", language="en", channel=1),
+        said(20, "i j", language="en", channel=1),
     ]
-    found = align_segments(_noise(tmp_path, 22), segments, aligner, None, Unobserved()).segments
+    found = align_segments(noise(tmp_path, 22), segments, aligner, None, Unobserved()).segments
     assert [words for _, words in aligner.windows] == [("a", "b"), ("c", "d"), ("g", "h"), ("i", "j")]
     assert found[2] == segments[2], "the aligner does not know French: it keeps its times"
 
 
 def test_what_cannot_be_aligned_keeps_its_times_and_its_neighbours_get_theirs(tmp_path: Path) -> None:
-    segments = [_segment(0, "a b"), _segment(1.5, "bad luck"), _segment(3, "c d")]
-    aligned = align_segments(_noise(tmp_path, 5), segments, Picky("bad"), "en", Unobserved())
+    segments = [said(0, "a b"), said(1.5, "bad luck"), said(3, "c d")]
+    aligned = align_segments(noise(tmp_path, 5), segments, Picky("bad"), "en", Unobserved())
     found = aligned.segments
     assert found[1] == segments[1]
     assert [word.confidence for word in (*found[0].words, *found[2].words)] == [0.5] * 4
@@ -111,7 +107,7 @@ def test_what_cannot_be_aligned_keeps_its_times_and_its_neighbours_get_theirs(tm
 
 def test_segments_of_text_alone_get_words(tmp_path: Path) -> None:
     segments = [Segment(1, 3, "So it goes.", speaker="S1", language="en"), Segment(4, 6, "你好。", language="zh")]
-    found = align_segments(_noise(tmp_path, 7), segments, FakeAligner(), None, Unobserved()).segments
+    found = align_segments(noise(tmp_path, 7), segments, FakeAligner(), None, Unobserved()).segments
     assert [word.text for word in found[0].words] == ["So", "it", "goes."]
     assert {word.speaker for word in found[0].words} == {"S1"}
     assert [(word.text, word.start, word.end) for word in found[1].words] == [("你", 4, 5), ("好。", 5, 6)]
@@ -121,15 +117,37 @@ def test_segments_of_text_alone_get_words(tmp_path: Path) -> None:
 def test_a_segment_longer_than_the_aligner_takes_is_cut_between_words(tmp_path: Path) -> None:
     aligner = Picky()
     text = " ".join(f"w{number}" for number in range(200))
-    (found,) = align_segments(_noise(tmp_path, 105), [_segment(2, text)], aligner, "en", Unobserved()).segments
+    (found,) = align_segments(noise(tmp_path, 105), [said(2, text)], aligner, "en", Unobserved()).segments
     assert len(found.words) == 200
     assert sum(len(words) for _, words in aligner.windows) == 200
     assert all(seconds <= aligner.longest for seconds, _ in aligner.windows)
-    _sound([found], 105)
+    in_order([found], 105)
+
+
+def test_words_of_a_part_that_cannot_be_aligned_keep_their_times_and_are_told_of(tmp_path: Path) -> None:
+    long = said(2, " ".join("bad" if number == 150 else f"w{number}" for number in range(200)))
+    aligned = align_segments(noise(tmp_path, 105), [long], Picky("bad"), "en", Unobserved())
+    (found,) = aligned.segments
+    kept = [word for word, old in zip(found.words, long.words, strict=True) if word == old]
+    assert "bad" in [word.text for word in kept]
+    assert {word.confidence for word in found.words if word not in kept} == {0.5}
+    assert 0 < aligned.unplaced == len(kept) < aligned.words == 200
+    assert aligned.warnings
+
+
+def test_a_window_of_which_a_part_failed_is_tried_segment_by_segment(tmp_path: Path) -> None:
+    aligner = Picky("bad")
+    aligner.longest = 8.0  # type: ignore[misc]
+    segments = [said(0, "a b c d e f g h i j k l"), said(6.5, "bad luck"), said(7.6, "m n o p q r s t")]
+    windows = align._Windows(Ear(noise(tmp_path, 12), aligner, Unobserved()), segments, "en")
+    done = windows.aligned([0, 1, 2])
+    assert [done[index].placed for index in range(3)] == [12, 0, 8]
+    assert done[1].segment == segments[1]
+    assert [len(words) for _, words in aligner.windows] == [12, 10, 2, 8]
 
 
 def test_a_cancelled_job_stops_and_an_aligner_that_fails_fails_the_step(tmp_path: Path) -> None:
-    spool, segments = _noise(tmp_path, 3), [_segment(0, "a b")]
+    spool, segments = noise(tmp_path, 3), [said(0, "a b")]
     with pytest.raises(JobCancelled):
         align_segments(spool, segments, FakeAligner(), "en", Noting(stop=True))
 
@@ -142,9 +160,9 @@ def test_a_cancelled_job_stops_and_an_aligner_that_fails_fails_the_step(tmp_path
 
 
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
-    assert align_segments(_noise(tmp_path, 1), [], FakeAligner(), "en", Unobserved()) == Aligned()
+    assert align_segments(noise(tmp_path, 1), [], FakeAligner(), "en", Unobserved()) == Aligned()
     blank = Segment(0, 1, "")
-    assert align_segments(_noise(tmp_path, 1), [blank], FakeAligner(), "en", Unobserved()) == Aligned((blank,))
+    assert align_segments(noise(tmp_path, 1), [blank], FakeAligner(), "en", Unobserved()) == Aligned((blank,))
 
 
 class Remembering:
@@ -163,11 +181,11 @@ class Remembering:
 def test_a_finished_step_is_not_done_again_unless_something_changed(recording: Recording, observer: Noting) -> None:
     aligner, steps = FakeAligner(), Remembering()
     aligning = Aligning(recording, aligner, steps, observer)
-    segments = [_segment(0.5, "And so my fellow Americans")]
+    segments = [said(0.5, "And so my fellow Americans")]
     first = aligning.segments(segments, "en")
     assert aligning.segments(segments, "en") == first
     assert aligner.alignments == 1
-    aligning.segments([_segment(0.5, "And so my fellow citizens")], "en")
+    aligning.segments([said(0.5, "And so my fellow citizens")], "en")
     aligning.segments(segments, "de")
     assert aligner.alignments == 3
     script = aligning.script("And so my fellow", segments, "en")
@@ -187,7 +205,7 @@ def test_a_long_recording_is_kept_block_by_block(recording: Recording, observer:
                 raise ProviderUnavailable("It left.", self.name)
             return super()._align(*given)
 
-    segments = [_segment(start, "one two") for start in (1.0, 3.0, 5.0, 8.0)]
+    segments = [said(start, "one two") for start in (1.0, 2.5, 5.0, 8.0)]
     aligner, steps = Leaving(), Remembering()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(align, "_BLOCK", 3.5)
@@ -201,64 +219,18 @@ def test_a_long_recording_is_kept_block_by_block(recording: Recording, observer:
     assert whole.unplaced == 0
 
 
-def test_a_script_comes_back_line_by_line_with_all_its_words(tmp_path: Path) -> None:
-    heard = [_segment(1, "it was a bright cold day"), _segment(6, "and the clocks were striking thirteen")]
-    text = "It was a bright - cold day...\n\n  And the old clocks were striking 13! \N{GRINNING FACE}\n"
-    found = align_script(_noise(tmp_path, 12), text, heard, FakeAligner(), "en", Unobserved())
-    assert [segment.text for segment in found] == [
-        "It was a bright - cold day...",
-        "And the old clocks were striking 13! \N{GRINNING FACE}",
-    ]
-    _sound(found, 12)
-
-
-@pytest.mark.parametrize("text", ["", " \n ", "Nobody ever said any of these words in here"])
-def test_a_script_that_does_not_belong_is_refused(tmp_path: Path, text: str) -> None:
-    heard = [_segment(0, "it was a bright cold day in april")]
-    with pytest.raises(TextMismatch):
-        align_script(_noise(tmp_path, 5), text, heard, FakeAligner(), "en", Unobserved())
-
-
-@pytest.fixture(scope="module")
-def whisper_aligner(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> WhisperAligner:
-    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"), models_dir=models_dir, device="cpu")  # type: ignore[call-arg]
-    return WhisperAligner(
-        ProviderContext(settings, WeightStore(models_dir, offline=True), Engine.from_settings(settings))
-    )
-
-
-@pytest.mark.models
-def test_a_script_over_minutes_with_errors_and_long_pauses_is_placed(
-    whisper_aligner: WhisperAligner, tmp_path: Path
-) -> None:
-    lines = (
-        "The quick brown fox jumps over the lazy dog near the river bank.",
-        "Captain Morrison turned the ship around because a storm was coming.",
-        "Please remember that the office opens at eight and closes at noon.",
-        "Everyone felt better when the old woman finally smiled again.",
-    )
-    spoken = [espeak_or_skip().say(line, words_a_minute=150) for line in lines]
-    silence = np.zeros(12 * SAMPLE_RATE, dtype=np.float32)
-    samples = np.concatenate([part for speech in spoken for part in (silence, speech.samples)])
-    samples += np.random.default_rng(0).normal(0, 3e-4, samples.size).astype(np.float32)
-    truth, heard, at = [], [], 0.0
-    for speech in spoken:
-        at += 12
-        truth += [None if word.start is None else at + word.start for word in speech.words]
-        # What a recogniser may have made of it: times off by 0.2 s, some words wrong.
-        words = [word for word in speech.words if word.start is not None and word.end is not None]
-        heard += [
-            Word(at + (word.start or 0) + 0.2, at + (word.end or 0) + 0.2, "what" if index % 6 == 5 else word.text)
-            for index, word in enumerate(words)
-        ]
-        at += speech.duration
-    segments = [Segment(heard[0].start, heard[-1].end, "", tuple(heard))]
-    found = align_script(_spool(tmp_path, samples), "\n".join(lines), segments, whisper_aligner, "en", Unobserved())
-    _sound(found, samples.size / SAMPLE_RATE)
-    words = [word for segment in found for word in segment.words]
-    errors = [abs(word.start - start) for word, start in zip(words, truth, strict=True) if start is not None]
-    assert np.median(errors) <= 0.05
-    assert np.mean(np.asarray(errors) <= 0.15) >= 0.9
+def test_progress_goes_on_from_channel_to_channel_and_over_kept_blocks(recording: Recording) -> None:
+    segments = [said(start, "one two", channel=channel) for channel in (None, 0) for start in (1.0, 3.0, 5.0, 8.0)]
+    steps, first, again = Remembering(), Noting(), Noting()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "_BLOCK", 3.5)
+        Aligning(recording, FakeAligner(), steps, first).segments(segments, "en")
+        Aligning(recording, FakeAligner(), steps, again).segments(segments, "en")
+    told = [fraction for stage, fraction in first.told if stage is Stage.ALIGNING]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert set(told) == {eighth / 8 for eighth in range(1, 9)}
+    assert again.told == [(Stage.ALIGNING, reached) for reached in (0.25, 0.375, 0.5, 0.75, 0.875, 1.0)]
 
 
 @pytest.mark.models
@@ -268,11 +240,11 @@ def test_recognised_text_without_words_is_placed_on_real_speech(
     from faster_whisper import decode_audio
 
     clip = next(one for one in clips if one.path == jfk)
-    spool = _spool(tmp_path, np.asarray(decode_audio(str(jfk)), dtype=np.float32))
+    spool = spool_of(tmp_path, np.asarray(decode_audio(str(jfk)), dtype=np.float32))
     (found,) = align_segments(
         spool, [Segment(0, spool.duration, clip.text, language="en")], whisper_aligner, None, Unobserved()
     ).segments
-    _sound([found], spool.duration)
+    in_order([found], spool.duration)
     assert found.text == clip.text
     places = {word.text.strip(",.").lower(): word.start for word in found.words}
     # By ear and eye: "ask" behind the pause in the middle, "country" at the end.

@@ -53,6 +53,14 @@ def test_words_outside_of_all_turns_go_to_the_nearest() -> None:
     assert who(attribute(segments, turns)) == [("A", "near"), ("C", "far")]
 
 
+def test_a_word_without_length_in_two_turns_parts_no_sentence() -> None:
+    segment = said((0.0, 0.5, "one"), (1.5, 1.5, "two"), (1.6, 1.9, "three"))
+    for turns in (told((0.0, 2.0, "A"), (1.0, 1.7, "B")), told((0.0, 1.9, "A"), (1.5, 1.7, "B"), (1.5, 1.6, "C"))):
+        assert who(attribute([segment], turns)) == [("A", "one two three")]
+    follows = told((0.0, 0.5, "B"), (1.5, 1.6, "A"), (1.5, 3.0, "B"))
+    assert who(attribute([segment], follows)) == [("B", "one two three")]
+
+
 def test_a_long_turn_that_began_long_ago_is_the_nearest() -> None:
     turns = told((0.0, 98.0, "A"), *((float(at), at + 0.5, "B") for at in range(1, 80)))
     assert attribute([said((99.0, 99.5, "late"))], turns)[0].speaker == "A"

@@ -124,13 +124,39 @@ def test_words_that_nobody_said_are_known_and_lie_between_their_neighbours() -> 
     script = [*LINE[:6], "absolutely", "without", "any", "doubt", *LINE[6:]]
     heard = _said(LINE)
     matches = matched(script, LINE)
-    assert unsaid(script, matches, heard) == {6, 7, 8, 9}
+    assert unsaid(script, matches, heard, 20.0) == {6, 7, 8, 9}
     aligned = {index: Timing(index * 0.3, index * 0.3 + 0.2, 0.9) for index in range(3)}
     found = timed(script, matches, heard, aligned, 20.0)
     assert [timing.start for timing in found[:3]] == [0.0, 0.3, 0.6]
     assert found[4].start == heard[4].start
     assert all(before.end <= after.start for before, after in pairwise(found))
     assert heard[5].end <= found[6].start <= found[9].end <= heard[6].start
+
+
+def test_what_was_not_recorded_of_a_text_spoils_no_stretch() -> None:
+    head, tail = [f"h{index}" for index in range(1000)], [f"t{index}" for index in range(1300)]
+    script = [*head, *LINE, *tail]
+    heard = _said(LINE)
+    matches = matched(script, LINE)
+    assert unsaid(script, matches, heard, 8.0) == {*range(1000), *range(1000 + len(LINE), len(script))}
+    (found,) = stretches(script, matches, heard, 20.0, 8.0)
+    assert heard[0].start - 1.0 < found.start <= heard[0].start
+    assert heard[-1].end <= found.end < heard[-1].end + 1.0
+    assert unsaid([*head[-2:], *LINE, *tail[:2]], matched([*head[-2:], *LINE, *tail[:2]], LINE), heard, 8.0) == set()
+
+
+def test_words_that_were_heard_as_one_share_its_time() -> None:
+    script = ["今", "日", "は、", "世", "界。"]
+    heard = [Word(1.0, 2.5, "今日は", confidence=0.8), Word(2.6, 3.6, "世界")]
+    matches = matched(script, [word.text for word in heard])
+    found = timed(script, matches, heard, {}, 4.0)
+    assert [timing.start for timing in found] == [1.0, 1.5, 2.0, 2.6, 3.1]
+    assert [timing.end for timing in found] == [1.5, 2.0, 2.5, 3.1, 3.6]
+    assert [timing.confidence for timing in found] == [0.8, 0.8, 0.8, None, None]
+    around = {0: Timing(0.9, 1.25, 0.9), 4: Timing(3.0, 3.5, 0.9)}
+    found = timed(script, matches, heard, around, 4.0)
+    assert [timing.start for timing in found] == [0.9, 1.25, 1.875, 2.6, 3.0]
+    assert found[3].end == 3.0
 
 
 def test_three_hours_take_seconds_and_little_memory() -> None:

@@ -80,6 +80,12 @@ def test_letters_of_other_makers_are_read(folder: Path, tmp_path: Path) -> None:
     assert letters.spelled("Ab-c’") == [2, 3, 4]
 
 
+def test_vowel_signs_are_letters_and_accents_belong_to_theirs() -> None:
+    letters = Letters({letter: number for number, letter in enumerate("हिनदी्\u00e9e", 2)}, 0, 1)
+    assert letters.spelled("हिन्दी।") == [2, 3, 4, 7, 5, 6]
+    assert letters.spelled("e\u0301") == letters.spelled("\u00c9") == [8]
+
+
 def test_what_is_missing_is_said_with_how_to_mend_it(context: ProviderContext, folder: Path, tmp_path: Path) -> None:
     assert _aligner(context, folder).availability().available
     unset = _aligner(context, None).availability()

@@ -34,6 +34,7 @@ def _lookup(word: str) -> tuple[str, ...]:
         ("007", "en", "zero zero seven"),
         ("21", "de", "einundzwanzig"),
         ("7", "ru", "семь"),
+        ("1984", "vi", "một nghìn chín trăm tám mươi bốn"),
         ("9" * 30, "en", " ".join(["nine"] * 30)),
     ],
 )
