@@ -28,8 +28,11 @@ class Overtime:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs(self, flow_run_ids: Collection[str]) -> frozenset[str]:
-        """Those of the flow runs at work, of jobs and of parts, whose attempt's time is over."""
+    async def runs(self, flow_run_ids: Collection[str]) -> dict[str, float]:
+        """Those of the flow runs at work, of jobs and of parts, whose attempt's time is over, each with the seconds
+        that it had: 0 for parts, which have what was left to their job. Clocks are set now and then: who has seen a
+        run for less than that should not believe it.
+        """
         ids, moment = list(flow_run_ids), now()
         timed = jobs.c.flow_run_id.in_(ids) & jobs.c.status.in_(AT_WORK) & jobs.c.begun_at.is_not(None)
         of_jobs = select(jobs.c.flow_run_id, jobs.c.begun_at, TIMEOUT).where(timed, TIMEOUT.is_not(None))
@@ -37,8 +40,8 @@ class Overtime:
         async with self._database.reading() as connection:
             own = (await connection.execute(of_jobs)).all()
             of_parts = (await connection.execute(select(parts.c.flow_run_id).where(late))).scalars().all()
-        over = [row.flow_run_id for row in own if row.begun_at + timedelta(seconds=row.timeout) < moment]
-        return frozenset([*over, *(run_id for run_id in of_parts if run_id is not None)])
+        over = {row.flow_run_id: row.timeout for row in own if row.begun_at + timedelta(seconds=row.timeout) < moment}
+        return over | {run_id: 0.0 for run_id in of_parts if run_id is not None}
 
     async def end(self, job_id: str, flow_run_id: str, error: SpeechError) -> bool:
         """The job's process was killed: its files that have not ended fail with ``error``.

@@ -7,6 +7,7 @@ their finished steps.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Enforcer:
     grace_seconds: float
     killers: Sequence[Killer]
     clock: Callable[[], float] = time.monotonic
+    _seen: dict[UUID, float] = field(default_factory=dict)
     _since: dict[UUID, float] = field(default_factory=dict)
 
     async def watch(self) -> None:
@@ -58,12 +60,21 @@ class Enforcer:
         runs = self.holder.runs
         names = [str(run_id) for run_id in runs]
         cancelled = await self.store.attempts.stopping(names) if runs else frozenset[str]()
-        overdue = await self.store.overtime.runs(names) - cancelled if runs else frozenset[str]()
         moment = self.clock()
+        overdue = await self._overdue(runs, moment) - cancelled
         self._since = {run_id: self._since.get(run_id, moment) for run_id in runs if str(run_id) in cancelled | overdue}
         for run_id, since in self._since.items():
             if moment - since >= self.grace_seconds:
                 self._kill(run_id, overdue=str(run_id) in overdue)
+
+    async def _overdue(self, runs: Sequence[UUID], moment: float) -> frozenset[str]:
+        """The runs that have no time left. The clock on the wall may have been set, or have gone on while this machine
+        slept: what counts is also for how long they were seen."""
+        self._seen = {run_id: self._seen.get(run_id, moment) for run_id in runs}
+        had = await self.store.overtime.runs([str(run_id) for run_id in runs]) if runs else {}
+        return frozenset(
+            str(run_id) for run_id, since in self._seen.items() if moment - since >= had.get(str(run_id), math.inf)
+        )
 
     def _kill(self, run_id: UUID, *, overdue: bool) -> None:
         why = "had no time left" if overdue else "was cancelled"

@@ -22,12 +22,12 @@ async def test_runs_at_work_whose_time_is_over(store: Store, desk: Desk) -> None
     waiting = await desk.job(timeout=1)
     await store.jobs.submitted(waiting.job_id, 1, "waits")
     runs = [f"run-{job.job_id}" for job in (over, timeless.job, quick.job)]
-    assert await store.overtime.runs([*runs, "waits", "unknown"]) == frozenset()
+    assert await store.overtime.runs([*runs, "waits", "unknown"]) == {}
     await asyncio.sleep(1.1)
-    assert await store.overtime.runs([*runs, "waits", "unknown"]) == {runs[0]}
-    assert await store.overtime.runs(runs[1:]) == frozenset()
+    assert await store.overtime.runs([*runs, "waits", "unknown"]) == {runs[0]: 1.0}
+    assert await store.overtime.runs(runs[1:]) == {}
     await store.attempts.begin(over.job_id, 1, runs[0])
-    assert await store.overtime.runs(runs) == frozenset()
+    assert await store.overtime.runs(runs) == {}
 
 
 async def test_parts_whose_time_is_over(store: Store, desk: Desk) -> None:
@@ -38,11 +38,11 @@ async def test_parts_whose_time_is_over(store: Store, desk: Desk) -> None:
     await store.parts.share_out(attempt, parts)
     for watched in await store.parts.watched():
         await store.parts.sent(watched, f"part-{watched.part}")
-    assert await store.overtime.runs(["part-0", "part-1", "part-2"]) == {"part-0"}
+    assert await store.overtime.runs(["part-0", "part-1", "part-2"]) == {"part-0": 0.0}
     assert sorted(await store.parts.open_runs()) == ["part-0", "part-1", "part-2"]
     await store.parts.end(job.job_id, file, 0)
     assert sorted(await store.parts.open_runs()) == ["part-1", "part-2"]
-    assert await store.overtime.runs(["part-0"]) == frozenset()
+    assert await store.overtime.runs(["part-0"]) == {}
 
 
 async def test_what_was_done_in_time_stays_and_the_rest_fails(store: Store, desk: Desk) -> None:
