@@ -12,6 +12,8 @@ _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"\d+[.,]\d+")
 _LONGEST = 15
 """Digits of a number; longer ones are read one by one."""
+_LONGEST_IN = {"am": 4}
+"""The same for languages of which num2words knows less: in Amharic it never comes to the end of a million."""
 _LACKING = (NotImplementedError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 """What num2words raises where it has no way to say a number so: it has no years in Vietnamese, say."""
 
@@ -61,7 +63,7 @@ def _part(part: str, language: str, form: str) -> Iterator[str]:
             yield part
         return
     digits = part.rstrip("stndrhSTNDRH")
-    if len(digits) > _LONGEST or (digits[0] == "0" and len(digits) > 1):
+    if len(digits) > _longest(language) or (digits[0] == "0" and len(digits) > 1):
         yield from (_number(int(digit), language) for digit in digits)
     elif len(digits) < len(part):
         yield _number(int(digits), language, to="ordinal")
@@ -74,4 +76,10 @@ def _part(part: str, language: str, form: str) -> Iterator[str]:
 def _number(value: float, language: str, to: str = "cardinal") -> str:
     from num2words import num2words
 
+    if value >= 10 ** _longest(language):
+        raise OverflowError("The number is too long to be read as one.")
     return str(num2words(value, lang=language, to=to)).replace("-", " ").replace(",", "")
+
+
+def _longest(language: str) -> int:
+    return _LONGEST_IN.get(language[:2], _LONGEST)

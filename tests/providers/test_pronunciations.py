@@ -42,6 +42,12 @@ def test_numbers_are_read_as_people_read_them(word: str, language: str, first: s
     assert readings(word, language)[0] == first
 
 
+@pytest.mark.parametrize("language", ["am", "amh"])
+def test_no_number_is_read_for_ever(language: str) -> None:
+    assert readings("1234567", language)[0].split()[:2] == [readings("1", language)[0], readings("2", language)[0]]
+    assert readings("1234567.5", language) == ()
+
+
 def test_a_year_may_be_read_in_several_ways_and_unknown_languages_in_none() -> None:
     assert "nineteen hundred eighty four" in readings("1984", "en")
     assert readings("1984", "xx") == ()
