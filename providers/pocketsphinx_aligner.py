@@ -38,7 +38,7 @@ class PocketsphinxAligner(Aligner):
 
     name: ClassVar[str] = "pocketsphinx"
     title: ClassVar[str] = "PocketSphinx"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     longest: ClassVar[float] = 30.0
 
     def __init__(self, context: ProviderContext) -> None:
@@ -125,6 +125,7 @@ class _Decoding:
     ) -> list[Timing]:
         with turn(), self._alone:
             self._decoder.set_align_text(" ".join(self._entry(word) for word in words))
+            self._decoder.reinit_feat()  # its noise removal goes on from the utterance before, whosever it was
             self._decoder.start_utt()
             self._decoder.process_raw(_pcm(samples), full_utt=True)
             self._decoder.end_utt()
