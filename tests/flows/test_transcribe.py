@@ -151,7 +151,7 @@ def test_a_run_that_breaks_outside_of_a_step_goes_back_to_the_queue(
     job = bench.submitted(file_ids=bench.stored(jfk))
 
     async def away(*given: Any, **named: Any) -> Any:
-        raise ConnectionError("postgresql://woa:secret@db")
+        raise RuntimeError("postgresql://woa:secret@db")
 
     monkeypatch.setattr(bench.runtime.store.attempts, "finish", away)
     failing(ProviderRejected("no", "scripted"))
