@@ -6,13 +6,18 @@ libraries (Debian: libespeak-ng1, flite). Their times are those of the samples, 
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import ctypes.util
 import functools
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,32 +78,52 @@ _RATE_PARAMETER, _PITCH_PARAMETER = 1, 3
 _HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
+@contextmanager
+def _espeak() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """A library of its own, made ready, and its sampling rate.
+
+    What it says depends on what it said before: its voices tremble by counters that nothing sets back. A copy of the
+    file is loaded as another library, with counters that stand at zero.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".so") as copy:
+        shutil.copyfile(_espeak_file(), copy.name)
+        library = ctypes.CDLL(copy.name)
+    try:
+        yield library, library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
+    finally:
+        library.espeak_Terminate()
+        _ctypes.dlclose(library._handle)
+
+
 @functools.cache
-def _espeak() -> tuple[ctypes.CDLL, int]:
-    """The library, made ready once in a process, and its sampling rate."""
-    path = ctypes.util.find_library("espeak-ng")
-    if path is None:
+def _espeak_file() -> str:
+    """Where the library lies."""
+    name = ctypes.util.find_library("espeak-ng")
+    if name is None:
         raise Unspeakable("espeak-ng is not installed: apt-get install espeak-ng")
-    library = ctypes.CDLL(path)
-    return library, library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
+    ctypes.CDLL(name)
+    paths = (line.rsplit(maxsplit=1)[-1] for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines())
+    return next(path for path in paths if name in path)
 
 
 class Espeak:
     """espeak-ng: any of its voices ("en-us", "de", "en-gb+f3"), words a minute, pitch 0 to 99."""
 
     def __init__(self) -> None:
-        self._library, self._rate = _espeak()
+        _espeak_file()
 
     def say(self, text: str, voice: str = "en-us", words_a_minute: int = 160, pitch: int = 50) -> Speech:
-        """The text spoken; words are parted by spaces, and a mark of its own belongs to nobody's time."""
-        with _LOCK:
-            samples, events = self._spoken(text, voice, words_a_minute, pitch)
-        words = _espeak_words(text, events, samples.size / self._rate, self._rate)
+        """The text spoken, the same each time; words are parted by spaces, and a mark of its own belongs to nobody's
+        time."""
+        with _LOCK, _espeak() as (library, rate):
+            ctypes.CDLL(None).srand(1)  # its noises come from rand()
+            samples, events = self._spoken(library, text, voice, words_a_minute, pitch)
+        words = _espeak_words(text, events, samples.size / rate, rate)
         language = voice.split("+")[0].split("-")[0]
-        return Speech(f"espeak-ng {voice} {words_a_minute}", language, resampled(samples, self._rate), words)
+        return Speech(f"espeak-ng {voice} {words_a_minute}", language, resampled(samples, rate), words)
 
     def _spoken(
-        self, text: str, voice: str, words_a_minute: int, pitch: int
+        self, library: ctypes.CDLL, text: str, voice: str, words_a_minute: int, pitch: int
     ) -> tuple[NDArray[np.float32], list[tuple[int, int, str]]]:
         blocks: list[NDArray[np.int16]] = []
         events: list[tuple[int, int, str]] = []
@@ -117,13 +142,13 @@ class Espeak:
             return 0
 
         callback = _HEARD(heard)
-        self._library.espeak_SetSynthCallback(callback)
-        if self._library.espeak_SetVoiceByName(voice.encode()):
+        library.espeak_SetSynthCallback(callback)
+        if library.espeak_SetVoiceByName(voice.encode()):
             raise Unspeakable(f"espeak-ng has no voice {voice}.")
-        self._library.espeak_SetParameter(_RATE_PARAMETER, words_a_minute, 0)
-        self._library.espeak_SetParameter(_PITCH_PARAMETER, pitch, 0)
+        library.espeak_SetParameter(_RATE_PARAMETER, words_a_minute, 0)
+        library.espeak_SetParameter(_PITCH_PARAMETER, pitch, 0)
         encoded = text.encode() + b"\0"
-        self._library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
+        library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
         return np.concatenate(blocks).astype(np.float32) / 32768, events
 
 
