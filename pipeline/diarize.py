@@ -15,8 +15,8 @@ from speech.diarization import Diarization
 from speech.jobs import Stage
 from speech.options import DiarizationOptions
 
-VERSION = 1
-"""Raised when the same recording and options would be diarized otherwise by this file."""
+VERSION = 2
+"""Raised when the same recording and options would be diarized otherwise: by this file, or by other distances."""
 
 _SHAPE = TypeAdapter(Diarization)
 

@@ -195,12 +195,12 @@ def test_a_finished_step_is_not_done_again_unless_something_changed(recording: R
 
 def test_a_long_recording_is_kept_block_by_block(recording: Recording, observer: Noting) -> None:
     class Leaving(FakeAligner):
-        """Aligns two windows, and is then interrupted once."""
+        """Aligns one window, and is then interrupted once."""
 
         left = False
 
         def _align(self, *given: Any) -> tuple[Timing, ...]:
-            if self.alignments == 2 and not self.left:
+            if self.alignments == 1 and not self.left:
                 self.left = True
                 raise ProviderUnavailable("It left.", self.name)
             return super()._align(*given)
