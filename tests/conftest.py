@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from speech.settings import Settings
 from tests.prefect_server import prefect_server
@@ -16,6 +18,12 @@ __all__ = ["prefect_server"]
 ROOT = Path(__file__).parent.parent
 AUDIO = Path(__file__).parent / "data" / "audio"
 MODELS = ROOT / "var" / "models"
+
+# How fast this machine is at the moment is nothing that a property depends on.
+hypothesis_settings.register_profile(
+    "any-machine", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any-machine")
 
 
 @dataclass(frozen=True)

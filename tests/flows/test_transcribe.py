@@ -150,11 +150,10 @@ def test_a_run_that_breaks_outside_of_a_step_goes_back_to_the_queue(
 ) -> None:
     job = bench.submitted(file_ids=bench.stored(jfk))
 
-    async def away(*given: Any, **named: Any) -> Any:
+    def broken(*given: Any) -> None:
         raise RuntimeError("postgresql://woa:secret@db")
 
-    monkeypatch.setattr(bench.runtime.store.attempts, "finish", away)
-    failing(ProviderRejected("no", "scripted"))
+    monkeypatch.setattr("flows.transcribe.conclude", broken)
     kind, message = ended(bench.run(job))
     assert kind == "CRASHED"
     assert "secret" not in message
