@@ -86,6 +86,8 @@ def _counted_product(bench: Workbench, database: str) -> Iterator[tuple[Stack, D
             bench.models,
             told.environment,
             prefect_api_url=f"http://127.0.0.1:{door.port}/api",
+            # No place beside long jobs: the queue is to stand still, so that whoever reads runs is control.
+            long_job_seconds="0",
             **told.settings,
         ) as stack,
     ):

@@ -79,6 +79,8 @@ class Dispatcher:
     """Seconds of recordings from which a job is long; 0: none is."""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _urgent: bool = False
+    """Whether something came to the most urgent queue since the last look began."""
     _entrypoints: Entrypoints = field(default_factory=Entrypoints)
     _owners: dict[UUID, str] = field(default_factory=dict)
     _served: dict[str, float] = field(default_factory=dict)
@@ -90,8 +92,9 @@ class Dispatcher:
         """The runs that have a place here."""
         return self.places.runs + (self.suspects.runs if self.suspects is not None else ())
 
-    def hear(self, run_id: UUID | None) -> None:
-        """Look at once: a run waits, this one when it is named."""
+    def hear(self, run_id: UUID | None, queue: str | None = None) -> None:
+        """Look at once: a run waits, this one when it is named, in that queue."""
+        self._urgent = self._urgent or (queue is not None and queue == self.queues()[0])
         if run_id is not None and self.announced is not None:
             self.announced.hear(run_id)
         self.wake.set()
@@ -112,7 +115,7 @@ class Dispatcher:
         if room.ordinary + room.suspects + room.beside <= 0 or not self.queues():
             return 0
         announced = await self.announced.due(room.ordinary) if self.announced is not None else None
-        look = await (self._look(room) if announced is None else self._chosen(announced, room, time.monotonic()))
+        look = await (self._newest(room) if announced is None else self._chosen(announced, room, time.monotonic()))
         if look.choice.left_to_others:
             asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.wake.set)
         started = sum(
@@ -125,6 +128,14 @@ class Dispatcher:
         if self.announced is not None and (announced is None or not all_taken):
             self.announced.looked(all_taken=all_taken)
         return started
+
+    async def _newest(self, room: Room) -> Look:
+        """Look at what is due; once more when something urgent came meanwhile, of which the answer may not know."""
+        self._urgent = False
+        look = await self._look(room)
+        first = self.queues()[0]
+        waits = self._urgent and any(run.work_queue_name != first for run in look.choice.ordinary)
+        return await self._look(room) if waits else look
 
     def _room(self) -> Room:
         """How many runs fit, and may be taken by a worker that is as well as this one."""

@@ -224,7 +224,7 @@ def _announce(dispatchers: Iterable[Dispatcher], event: Event) -> None:
     queue, run_id = queue_of(event), flow_run_id_of_event(event.resource.id)
     for dispatcher in dispatchers:
         if queue is None or queue in dispatcher.queues():
-            dispatcher.hear(run_id)
+            dispatcher.hear(run_id, queue)
 
 
 def _check_type(pool: str, found: str) -> None:
