@@ -152,7 +152,7 @@ class Dispatcher:
         while True:
             due = await self._due(limit)
             looked_at, full = time.monotonic(), len(due) >= limit
-            if full and self.backlog is not None:
+            if full and self.backlog is not None and room.ordinary + room.beside > 0:  # suspects are among the first
                 beside = room.beside > 0
                 due = await self.backlog.completed(due, room.ordinary + room.beside, self.queues(), light=beside)
             due = in_order(due, self.queues())
