@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -141,8 +142,8 @@ def _finite(digits: str) -> float:
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twin = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        counted = Counter(name for name, _ in pairs)
+        twin = next(name for name, times in counted.items() if times > 1)
         raise MalformedBody(f"The body names {twin[:64]!r} twice in one object.")
     return found
 

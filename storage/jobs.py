@@ -21,7 +21,7 @@ from storage.ids import new_id
 from storage.lifetimes import shown_as, waiting_in_line, waits_until
 from storage.marks import mark, marked
 from storage.paging import read_page
-from storage.projection import Projection, apply, is_news, submit_again
+from storage.projection import Projection, apply, is_news, is_over, submit_again
 from storage.retries import run_again
 from storage.submission import RANKS, UNFINISHED, accept
 from storage.tables import jobs
@@ -188,7 +188,7 @@ class Jobs:
         # What Prefect says is read again and again.
         async with self._database.writing(durable=False) as connection:
             row = await locked(connection, job_id)
-            if row is None or not is_news(row, submission, projection):
+            if row is None or not is_news(row, submission, projection) or await is_over(connection, row, projection):
                 return False
             await apply(connection, row, projection)
             await note(connection, job_id)

@@ -49,12 +49,16 @@ def is_news(row: RowMapping, submission: int, seen: Projection) -> bool:
     return resumed or any(row[name] != value for name, value in _to_processing(row, seen).items())
 
 
+async def is_over(connection: AsyncConnection, row: RowMapping, seen: Projection) -> bool:
+    """Whether there is nothing left to run though the run goes on: it was put back just as it completed."""
+    completed = row["status"] == JobStatus.COMPLETED and not seen.status.finished
+    return completed and not await undone_files(connection, row["job_id"])
+
+
 async def apply(connection: AsyncConnection, row: RowMapping, seen: Projection) -> None:
     """Bring the locked job's row in line with the news of its run."""
     before, after = JobStatus(row["status"]), seen.status
     if before.finished and not after.finished:
-        if before is JobStatus.COMPLETED and not await undone_files(connection, row["job_id"]):
-            return  # its run was put back just as it completed: there is nothing left to run
         await _reopen(connection, row)
     values = _STEPS[after](row, seen)
     if seen.stage is None and row["stage"] == Stage.PAUSED and after is JobStatus.PROCESSING:

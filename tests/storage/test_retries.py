@@ -101,7 +101,8 @@ async def test_a_run_that_was_put_back_as_it_completed_opens_nothing_again(store
     await desk.done(attempt)
     await store.jobs.project(job.job_id, 1, Projection(JobStatus.COMPLETED))
     done = await desk.fresh(job)
-    await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, observed_at=now() + timedelta(seconds=1)))
+    later = now() + timedelta(seconds=1)
+    assert not await store.jobs.project(job.job_id, 1, Projection(JobStatus.QUEUED, observed_at=later))
     with pytest.raises(AttemptSuperseded):
         await store.attempts.begin(job.job_id, 1, "run", reopen=True)
     assert await desk.fresh(job) == done
