@@ -6,7 +6,7 @@ from typing import Any
 
 from api.answers import Answer
 from api.deps import Parts
-from api.schemas import AcceptedView
+from api.job_schemas import AcceptedView
 from api.submission import checked_request, create_job
 from api.views import links_of
 from storage.jobs import PlacedJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from api.schemas import Depth, QueueView
+from api.health_schemas import Depth, QueueView
 from speech.jobs import JobStatus
 from speech.pools import Routing
 from storage.demand import Share

@@ -15,7 +15,7 @@ import httpx
 import structlog
 
 from api.depth import look_at_queue, unknown_queue
-from api.schemas import Checks, CheckView, HealthView, ProvidersCheck, QueueView, WorkersView
+from api.health_schemas import Checks, CheckView, HealthView, ProvidersCheck, QueueView, WorkersView
 from providers.base import Availability
 from providers.registry import Registry
 from speech.errors import ProviderUnavailable, SpeechError

@@ -7,21 +7,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas import Shape
+from api.schemas import EXAMPLE_ID, Shape
 from speech.ingestion import DoneOptions, ObjectStatus, ResultOptions, RunStatus
 from speech.options import TranscribeRequest
 from storage.ingest_objects import IngestObject
 from storage.ingest_runs import IngestRun
 from storage.ingests import Ingest
 
-_ID = "0193a1b2c3d47e6f8091a2b3c4d5e6f7"
 _MOMENT = "2026-05-04T09:30:00Z"
 
 
 class IngestView(Shape):
     """A source. How it is reached is the operator's, and not shown."""
 
-    ingest_id: str = Field(description="Opaque id.", examples=[_ID])
+    ingest_id: str = Field(description="Opaque id.", examples=[EXAMPLE_ID])
     url: str = Field(description="Where the recordings lie.", examples=["s3://calls/in"])
     pattern: str = Field(description="Which of them are meant.", examples=["*.wav"])
     mode: Literal["since", "manifest"] = Field(description="How they are found.", examples=["since"])
@@ -50,14 +49,14 @@ class IngestList(Shape):
 class IngestObjectView(Shape):
     """One version of one object, and what became of it."""
 
-    object_id: str = Field(description="Opaque id.", examples=[_ID])
+    object_id: str = Field(description="Opaque id.", examples=[EXAMPLE_ID])
     url: str = Field(description="Where it lies; literal, nothing is escaped.", examples=["s3://calls/in/a.wav"])
     version: str = Field(description="Which version, as its store says it.", examples=["9b2cf535f27731c9"])
     size_bytes: int = Field(description="Bytes.", examples=[352044])
     modified_at: datetime | None = Field(description="When it came or changed.", examples=[_MOMENT])
     status: ObjectStatus = Field(description="What became of it.", examples=["done"])
     tries: int = Field(description="How often its job was tried.", examples=[1])
-    job_id: str | None = Field(description="Its job; null when its name was refused.", examples=[_ID])
+    job_id: str | None = Field(description="Its job; null when its name was refused.", examples=[EXAMPLE_ID])
     error: str | None = Field(description="A sentence, when something went wrong.", examples=[None])
     error_code: str | None = Field(description="A stable word, when something went wrong.", examples=[None])
     created_at: datetime = Field(description="When it was met.", examples=[_MOMENT])
@@ -94,7 +93,7 @@ class CountsView(Shape):
 class IngestRunView(Shape):
     """One run of an ingest."""
 
-    run_id: str = Field(description="Opaque id.", examples=[_ID])
+    run_id: str = Field(description="Opaque id.", examples=[EXAMPLE_ID])
     status: RunStatus = Field(description="How it went.", examples=["completed"])
     counts: CountsView = Field(description="What it met and did.")
     error: str | None = Field(description="A sentence, when it failed.", examples=[None])
@@ -114,8 +113,8 @@ class IngestRunList(Shape):
 class RunWantedView(Shape):
     """A run was asked for; it is made as soon as the orchestrator answers."""
 
-    ingest_id: str = Field(description="The ingest.", examples=[_ID])
-    runs: str = Field(description="Where to look for it.", examples=[f"/api/v1/ingests/{_ID}/runs"])
+    ingest_id: str = Field(description="The ingest.", examples=[EXAMPLE_ID])
+    runs: str = Field(description="Where to look for it.", examples=[f"/api/v1/ingests/{EXAMPLE_ID}/runs"])
 
 
 class ReleasedView(RunWantedView):

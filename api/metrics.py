@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.schemas import QueueView
+from api.health_schemas import QueueView
 from storage.workers import WorkerBeat
 
 _WORKER = ("worker", "host", "pool")

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.batches import BatchBody
+from api.job_schemas import ToldJob, ToldPiece
 from api.problems import Problem
-from api.schemas import ToldJob, ToldPiece
 from api.speaker_schemas import SpeakerBody, SpeakerChange, TakesBody
 from speech.ingestion import IngestOptions
 from speech.options import TranscribeRequest

@@ -7,12 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.schemas import Shape
+from api.schemas import EXAMPLE_ID, Shape
 from speech.options import Identifier, OptionsModel
 from speech.speakers import MOST_TAKES, SpeakerStatus, TakeStatus
 from storage.speakers import Speaker
 
-_ID = "0193a1b2c3d47e6f8091a2b3c4d5e6f7"
 _MOMENT = "2026-05-04T09:30:00Z"
 
 
@@ -37,7 +36,7 @@ class SpeakerBody(OptionsModel):
     """Somebody who is to be known by the voice. See to it that they agree: this is biometric data."""
 
     name: SpeakerName = Field(description=_NAME, examples=["Ada Lovelace"])
-    file_ids: TakeFiles = Field(min_length=1, max_length=MOST_TAKES, description=_FILES, examples=[[_ID]])
+    file_ids: TakeFiles = Field(min_length=1, max_length=MOST_TAKES, description=_FILES, examples=[[EXAMPLE_ID]])
 
 
 class SpeakerChange(OptionsModel):
@@ -49,14 +48,14 @@ class SpeakerChange(OptionsModel):
 class TakesBody(OptionsModel):
     """Further takes."""
 
-    file_ids: TakeFiles = Field(min_length=1, max_length=MOST_TAKES, description=_FILES, examples=[[_ID]])
+    file_ids: TakeFiles = Field(min_length=1, max_length=MOST_TAKES, description=_FILES, examples=[[EXAMPLE_ID]])
 
 
 class TakeView(Shape):
     """One recording of the voice. It serves also when the recording itself is gone."""
 
-    take_id: str = Field(description="Opaque id.", examples=[_ID])
-    file_id: str = Field(description="The recording.", examples=[_ID])
+    take_id: str = Field(description="Opaque id.", examples=[EXAMPLE_ID])
+    file_id: str = Field(description="The recording.", examples=[EXAMPLE_ID])
     status: TakeStatus = Field(
         description="`ready` once it was listened to; `stale` when the model of voices has changed since: add its file "
         "again.",
@@ -71,7 +70,7 @@ class TakeView(Shape):
 class SpeakerView(Shape):
     """Somebody who is known by the voice, or soon will be."""
 
-    speaker_id: str = Field(description="Opaque id.", examples=[_ID])
+    speaker_id: str = Field(description="Opaque id.", examples=[EXAMPLE_ID])
     name: str = Field(description="As in transcripts.", examples=["Ada Lovelace"])
     status: SpeakerStatus = Field(
         description="`ready` as soon as one take is; `stale` when all that are ready are of another model of voices.",

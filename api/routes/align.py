@@ -15,8 +15,8 @@ from api.answers import Answer, refusals
 from api.bodies import JSON_BYTES, read_json
 from api.deps import App, Caller
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
+from api.job_schemas import AcceptedView
 from api.refusals import FieldError, InvalidRequest
-from api.schemas import AcceptedView
 
 router = APIRouter(tags=["jobs"])
 

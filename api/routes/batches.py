@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.answers import Answer, refusals, shown
+from api.batch_schemas import BatchAcceptedView, BatchList, BatchView
 from api.batches import checked_batch, create_batch
 from api.bodies import read_json
 from api.deps import App, Caller, Parts
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
 from api.ids import BatchId
 from api.paging import Cursor, Limit
-from api.schemas import BatchAcceptedView, BatchList, BatchView
 from api.views import batch_links_of, batch_summary, batch_view
 
 router = APIRouter(prefix="/batches", tags=["batches"])

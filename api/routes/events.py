@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.answers import refusals
 from api.deps import App, Caller
 from api.ids import JobId
-from api.schemas import ToldJob, ToldPiece
+from api.job_schemas import ToldJob, ToldPiece
 from api.streams import EventStream
 
 router = APIRouter(tags=["jobs"])

@@ -16,8 +16,8 @@ from api.bodies import read_json
 from api.deps import App, Caller, Parts
 from api.idempotency import IdempotencyKey, checked_key, digest_of, once
 from api.ids import JobId
+from api.job_schemas import AcceptedView, JobList, JobView
 from api.paging import Cursor, Limit
-from api.schemas import AcceptedView, JobList, JobView
 from api.views import job_view, links_of
 from speech.jobs import Job, JobStatus
 

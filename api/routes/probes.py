@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from api.answers import refusals, shown
 from api.deps import App, Caller
+from api.health_schemas import HealthView, LiveView, ReadyView
 from api.refusals import NotReady
-from api.schemas import HealthView, LiveView, ReadyView
 
 router = APIRouter(prefix="/health", tags=["health"])
 

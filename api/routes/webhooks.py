@@ -9,8 +9,8 @@ from api.answers import Answer, refusals, shown
 from api.deps import App, Caller
 from api.ids import DeliveryId, JobId, SecretId
 from api.paging import Cursor, Limit
-from api.schemas import DeliveryList, DeliveryView, NewWebhookSecretView, WebhookSecretList
 from api.views import delivery_view, secret_view
+from api.webhook_schemas import DeliveryList, DeliveryView, NewWebhookSecretView, WebhookSecretList
 
 router = APIRouter(tags=["webhooks"])
 

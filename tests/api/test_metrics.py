@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.health_schemas import Depth, QueueView
 from api.metrics import Figures
-from api.schemas import Depth, QueueView
 from speech.clock import now
 from storage.workers import WorkerBeat
 from tests.api.conftest import Desk

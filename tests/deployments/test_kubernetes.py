@@ -11,8 +11,8 @@ import pytest
 import yaml
 from fastapi.routing import APIRoute
 
+from api.health_schemas import Checks, Depth, HealthView, QueueView
 from api.routes import probes
-from api.schemas import Checks, Depth, HealthView, QueueView
 from speech.pools import Routing
 from speech.settings import Settings
 from tests.deployments.claims import FOLDER, check_command, check_environment

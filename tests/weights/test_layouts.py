@@ -12,7 +12,7 @@ from speech.errors import ModelNotFound, ModelUnavailable
 from tests.weights.conftest import Hub
 from tests.weights.test_store import by_hand
 from tests.weights.toy import COMMIT, REPOSITORY, sha256, toy
-from weights.catalog import CatalogEntry, HubSource, WheelFile, WheelSource
+from weights.entries import CatalogEntry, HubSource, WheelFile, WheelSource
 from weights.layouts import PYANNOTE_PIPELINE, VOICE_NETWORKS, WHISPER, layout_of
 from weights.manifest import digest_of
 from weights.store import WeightStore

@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from weights.catalog import CatalogEntry, HubSource, WheelFile, WheelSource
+from weights.entries import CatalogEntry, HubSource, WheelFile, WheelSource
 from weights.store import WeightStore
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
