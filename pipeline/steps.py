@@ -58,6 +58,9 @@ class StepStore(Protocol):
     def keep(self, key: StepKey, outcome: bytes) -> None:
         """Keep an outcome; keeping it twice does no harm."""
 
+    def forget(self, key: StepKey) -> None:
+        """Let go of an outcome; that there is none is no error."""
+
 
 class NoSteps:
     """Keeps nothing: for work in process, where nothing outlives the call."""
@@ -68,6 +71,9 @@ class NoSteps:
 
     def keep(self, key: StepKey, outcome: bytes) -> None:
         """Let go of it."""
+
+    def forget(self, key: StepKey) -> None:
+        """There is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,10 @@ class KeptSteps:
         if key.step == HEARD:
             # Who deleted a speaker between the two has let go of it before it was there.
             self.register(key)
+
+    def forget(self, key: StepKey) -> None:
+        """Remove the outcome's bytes; that the key was used stays noted, and does no harm."""
+        self.blobs.delete(key.blob_key)
 
 
 def run_step(steps: StepStore, key: StepKey, shape: TypeAdapter[T], work: Callable[[], T]) -> T:

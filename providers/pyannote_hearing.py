@@ -2,12 +2,15 @@
 voice.
 
 The windows are those that pyannote itself would use for the whole recording, so where a block ends changes nothing.
+What was heard in a block of several is kept until the recording is done: the networks take most of the time.
 
 Imported when the networks are loaded, never before: torch and pyannote.audio come with it.
 """
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from pyannote.core import SlidingWindow, SlidingWindowFeature
 
 from audio.samples import SAMPLE_RATE
 from audio.spool import Spool
+from providers.role import NoParts, PartStore
 
 BLOCK_WINDOWS = 270
 """Windows that are heard at a time: four and a half minutes of audio in memory."""
@@ -70,11 +74,17 @@ class Heard:
     voices: NDArray[np.float32]
 
 
+_Block = tuple[NDArray[np.uint8], NDArray[np.float32]]
+"""`Heard.active` and `Heard.voices` of some of the windows."""
+
 Lent = Callable[[], AbstractContextManager[Any]]
 """Lends the pipeline for as long as a block lasts."""
 
 
-def hear(spool: Spool, lent: Lent, advanced: Callable[[float], None]) -> Heard:
+_NO_PARTS = NoParts()
+
+
+def hear(spool: Spool, lent: Lent, advanced: Callable[[float], None], parts: PartStore = _NO_PARTS) -> Heard:
     """Run both networks over the recording, borrowed block by block: in between, others may have their memory.
 
     Raises:
@@ -83,18 +93,41 @@ def hear(spool: Spool, lent: Lent, advanced: Callable[[float], None]) -> Heard:
     """
     with lent() as pipeline:
         windows = Windows.of(spool, pipeline)
+    if windows.count <= BLOCK_WINDOWS:
+        parts = _NO_PARTS  # begun anew as fast as it is read
     heard = []
     for block in windows.blocks(BLOCK_WINDOWS):
         told = _Told(advanced, block.start / windows.count, len(block) / windows.count)
-        with lent() as pipeline:
-            heard.append(_hear_block(windows.of_block(spool, block), pipeline, told))
+        name = f"windows {block.start} to {block.stop}"
+        found = _read(parts.recall(name))
+        if found is None:
+            with lent() as pipeline:
+                found = _hear_block(windows.of_block(spool, block), pipeline, told)
+            parts.keep(name, _written(found))
+        advanced(block.stop / windows.count)
+        heard.append(found)
     active, voices = zip(*heard, strict=True)
     return Heard(windows, np.concatenate(active), np.concatenate(voices))
 
 
-def _hear_block(
-    audio: dict[str, Any], pipeline: Any, told: Callable[..., None]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _written(block: _Block) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, active=block[0], voices=block[1])
+    return file.getvalue()
+
+
+def _read(kept: bytes | None) -> _Block | None:
+    """A block as it was written; None for what is none: it is heard again."""
+    if kept is None:
+        return None
+    try:
+        with np.load(io.BytesIO(kept), allow_pickle=False) as found:
+            return found["active"], found["voices"]
+    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _hear_block(audio: dict[str, Any], pipeline: Any, told: Callable[..., None]) -> _Block:
     found = pipeline.get_segmentations(audio, hook=told)
     vectors = pipeline.get_embeddings(audio, found, exclude_overlap=pipeline.embedding_exclude_overlap, hook=told)
     return found.data.astype(np.uint8), vectors.astype(np.float32)

@@ -30,7 +30,7 @@ _HEARD = 0.97
 
 def tell_apart(spool: Spool, lent: Lent, bounds: SpeakerBounds, watch: StepWatch) -> Diarization:
     """Who speaks when in the recording."""
-    heard = hear(spool, lent, lambda share: watch.advanced(_HEARD * share))
+    heard = hear(spool, lent, lambda share: watch.advanced(_HEARD * share), watch.parts)
     with lent() as pipeline:
         found = from_heard(heard, pipeline, bounds, spool.duration)
     watch.advanced(1.0)

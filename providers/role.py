@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,38 @@ def unheard(fraction: float) -> None:
     """Nobody is told."""
 
 
+class PartStore(Protocol):
+    """Where a step that takes long keeps its parts, so that whoever takes up interrupted work does only the rest.
+
+    What it is given belongs to one recording and to the provider's `StepProvider.identity`.
+    """
+
+    def recall(self, part: str) -> bytes | None:
+        """What was kept of a part, or None."""
+
+    def keep(self, part: str, outcome: bytes) -> None:
+        """Keep a part; keeping it twice does no harm."""
+
+
+class NoParts:
+    """Keeps nothing: nobody takes up this work."""
+
+    def recall(self, part: str) -> bytes | None:
+        """Nothing, ever."""
+        return None
+
+    def keep(self, part: str, outcome: bytes) -> None:
+        """Let go of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepWatch:
     """The caller's ear while a step runs: ``cancelled`` is asked often, ``advanced`` is told the share in [0, 1] that
-    is done."""
+    is done; ``parts`` has what was done of this work before."""
 
     cancelled: Callable[[], bool] = never
     advanced: Callable[[float], None] = unheard
+    parts: PartStore = NoParts()  # noqa: RUF009 - it has no state
 
 
 @dataclass(frozen=True, slots=True)
