@@ -84,13 +84,21 @@ def test_what_is_copied_is_there_and_let_through() -> None:
 
 
 def test_the_locks_of_the_image_hold_all_that_it_needs() -> None:
-    """What PostgreSQL, S3 and Redis want, the second lock holds over the first, at the versions that the tests run."""
-    base, cluster, tested = pins("base"), pins("cluster"), pins("cpu")
-    assert not base.keys() & cluster.keys()
-    assert cluster.items() <= tested.items()
+    """Each lock holds over the one before what its extras want besides, at the versions that the tests run."""
+    base, cluster, steps = (pins(lock).items() for lock in ("base", "cluster", "steps"))
+    assert cluster | steps <= pins("cpu").items()
+    names = [{name for name, _ in lock} for lock in (base, cluster, steps)]
+    assert len(set.union(*names)) == sum(map(len, names))
+    assert needed_by("postgres", "s3", "redis") - names[0] == names[1]
+    extras = ("postgres", "s3", "redis", "diarization", "alignment", "punctuation", "punctuation-onnx")
+    assert needed_by(*extras) - names[0] - names[1] == names[2]
+
+
+def needed_by(*extras: str) -> set[str]:
+    """The packages that the product with these extras needs, those of the product itself among them."""
     needed: set[str] = set()
     wanted = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
-    for extra in ("postgres", "s3", "redis"):
+    for extra in extras:
         wanted += [Requirement(text) for text in PROJECT["project"]["optional-dependencies"][extra]]
     while wanted:
         requirement = wanted.pop()
@@ -98,8 +106,7 @@ def test_the_locks_of_the_image_hold_all_that_it_needs() -> None:
         if name not in needed:
             needed.add(name)
             wanted += _wanted_by(requirement)
-    assert needed <= base.keys() | cluster.keys()
-    assert cluster.keys() <= needed
+    return needed
 
 
 def _wanted_by(requirement: Requirement) -> list[Requirement]:
