@@ -20,7 +20,7 @@ CPU := $(STAMPS)/cpu-$(call hash,locks/cpu.lock)
 # The packages of the tests include those of the product.
 BASE := $(if $(wildcard $(CPU)),$(CPU),$(STAMPS)/base-$(call hash,locks/base.lock))
 
-.PHONY: help demo serve extras test check bench bench-quick wheel clean
+.PHONY: help demo serve extras test coverage check bench bench-quick wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ extras: $(CPU) $(PROJECT) $(MODELS)/pyannote/manifest.json ## Install what diari
 
 test: $(CPU) $(PROJECT) $(MODELS)/tiny.en/manifest.json $(MODELS)/base/manifest.json $(MODELS)/pyannote/manifest.json ## Run the tests, with branch coverage
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-fail-under=85 --cov-report=term $(PYTEST_ARGS)
+
+coverage: export COVERAGE_PATCH = subprocess
+coverage: test ## Run the tests, and measure the processes that they start too; half as long again
 
 check: $(CPU) $(PROJECT) ## Lint, check formatting, types and the floors
 	@$(BIN)/ruff check .

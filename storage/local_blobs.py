@@ -179,8 +179,8 @@ def _unfinished(path: Path, root: Path) -> tuple[int, Path]:
     """A file beside ``path``; a folder that a deletion takes away meanwhile is made again."""
     name = path.with_name(f"{_UNFINISHED}-{secrets.token_hex(8)}")
     while True:
-        _make_folders(path.parent, root)
         try:
+            _make_folders(path.parent, root)
             return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), name
         except FileNotFoundError:
             continue
@@ -191,7 +191,12 @@ def _make_folders(folder: Path, root: Path) -> None:
         return
     if folder != root:
         _make_folders(folder.parent, root)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        # Also said of a folder that was there and is gone again: whoever wants to write in it finds that out.
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise
     _sync_folder(folder.parent)
 
 

@@ -343,13 +343,13 @@ def test_writing_while_the_folder_is_being_tidied(tmp_path: Path) -> None:
 
     def churn(name: str) -> None:
         try:
-            for _ in range(60):
+            for _ in range(200):
                 blobs.write(f"shared/folder/{name}", b"x")
                 blobs.delete(f"shared/folder/{name}")
         except (OSError, SpeechError) as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=churn, args=(name,)) for name in ("a", "b")]
+    threads = [threading.Thread(target=churn, args=(name,)) for name in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:
