@@ -11,6 +11,8 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 PYTEST_ARGS ?=
 # Processes that tests are spread over, file by file; each has a Prefect server and a PostgreSQL of its own.
 TEST_PROCESSES ?= 2
+# What coverage does in other processes than those of the tests: see pyproject.toml.
+export COVERAGE_PATCH = _exit
 
 # What is installed is known by the contents of what describes it: a stamp for each, named by its hash.
 hash = $(shell cat $(1) | sha256sum | cut -c1-16)
@@ -38,7 +40,7 @@ extras: $(CPU) $(PROJECT) $(MODELS)/pyannote/manifest.json ## Install what diari
 test: $(CPU) $(PROJECT) $(MODELS)/tiny.en/manifest.json $(MODELS)/base/manifest.json $(MODELS)/pyannote/manifest.json ## Run the tests, with branch coverage
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-fail-under=85 --cov-report=term $(PYTEST_ARGS)
 
-coverage: export COVERAGE_PATCH = subprocess
+coverage: COVERAGE_PATCH = subprocess
 coverage: test ## Run the tests, and measure the processes that they start too; half as long again
 
 check: $(CPU) $(PROJECT) ## Lint, check formatting, types and the floors

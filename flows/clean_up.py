@@ -87,6 +87,7 @@ class Sweep:
         await self._pages_before("unused_files", settings.unused_files_kept_seconds, clearance.drop_unused_files)
         kept = settings.steps_kept_seconds
         await self._pages_before("steps", kept, clearance.forget_old_steps)
+        await self._pages("parts_of_voices", clearance.forget_parts_of_voices)
         await self._pages_before("progress", kept, clearance.forget_old_progress)
         await self._pages_before("deliveries", kept, clearance.forget_deliveries)
         await self._pages_before("ingest_runs", kept, clearance.forget_ingest_runs)

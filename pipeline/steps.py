@@ -18,8 +18,7 @@ from pydantic import TypeAdapter
 
 from storage.blobs import Blobs
 from storage.errors import BlobMissing
-from storage.speakers import HEARD
-from storage.steps import step_blob
+from storage.steps import OF_VOICES, step_blob
 
 T = TypeVar("T")
 
@@ -50,7 +49,11 @@ def step_key(owner_id: str, step: str, version: int, **given: Any) -> StepKey:
 
 
 class StepStore(Protocol):
-    """Where finished steps are kept."""
+    """Where finished steps are kept, by or for one job."""
+
+    @property
+    def own(self) -> str:
+        """Part of the keys of what only this job is to find."""
 
     def recall(self, key: StepKey) -> bytes | None:
         """What was kept under the key, or None."""
@@ -58,12 +61,14 @@ class StepStore(Protocol):
     def keep(self, key: StepKey, outcome: bytes) -> None:
         """Keep an outcome; keeping it twice does no harm."""
 
-    def forget(self, key: StepKey) -> None:
-        """Let go of an outcome; that there is none is no error."""
+    def let_go(self, step: str) -> None:
+        """Let go of what this job kept under the step's name."""
 
 
 class NoSteps:
     """Keeps nothing: for work in process, where nothing outlives the call."""
+
+    own = ""
 
     def recall(self, key: StepKey) -> bytes | None:
         """Nothing, ever."""
@@ -72,19 +77,21 @@ class NoSteps:
     def keep(self, key: StepKey, outcome: bytes) -> None:
         """Let go of it."""
 
-    def forget(self, key: StepKey) -> None:
-        """There is none."""
+    def let_go(self, step: str) -> None:
+        """There is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptSteps:
     """Steps in the blob store. ``register`` notes, before the bytes are written, who used a key, so that
     deletion finds it. With ``known`` only steps of which it says so are recalled: those of the job itself, say, which
-    does everything anew, and nothing twice."""
+    does everything anew, and nothing twice. ``release`` lets go of a step's outcomes by the step's name."""
 
     blobs: Blobs
     register: Callable[[StepKey], None]
     known: Callable[[StepKey], bool] | None = None
+    own: str = ""
+    release: Callable[[str], None] | None = None
 
     def recall(self, key: StepKey) -> bytes | None:
         """What was kept under the key, or None."""
@@ -100,13 +107,14 @@ class KeptSteps:
         """Write the outcome in one piece."""
         self.register(key)
         self.blobs.write(key.blob_key, outcome)
-        if key.step == HEARD:
+        if key.step in OF_VOICES:
             # Who deleted a speaker between the two has let go of it before it was there.
             self.register(key)
 
-    def forget(self, key: StepKey) -> None:
-        """Remove the outcome's bytes; that the key was used stays noted, and does no harm."""
-        self.blobs.delete(key.blob_key)
+    def let_go(self, step: str) -> None:
+        """Let go of what the job kept of that step."""
+        if self.release is not None:
+            self.release(step)
 
 
 def run_step(steps: StepStore, key: StepKey, shape: TypeAdapter[T], work: Callable[[], T]) -> T:

@@ -10,7 +10,6 @@ Imported when the networks are loaded, never before: torch and pyannote.audio co
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def hear(spool: Spool, lent: Lent, advanced: Callable[[float], None], parts: Par
     for block in windows.blocks(BLOCK_WINDOWS):
         told = _Told(advanced, block.start / windows.count, len(block) / windows.count)
         name = f"windows {block.start} to {block.stop}"
-        found = _read(parts.recall(name))
+        found = _read(parts.recall(name), len(block))
         if found is None:
             with lent() as pipeline:
                 found = _hear_block(windows.of_block(spool, block), pipeline, told)
@@ -116,15 +115,17 @@ def _written(block: _Block) -> bytes:
     return file.getvalue()
 
 
-def _read(kept: bytes | None) -> _Block | None:
-    """A block as it was written; None for what is none: it is heard again."""
+def _read(kept: bytes | None, count: int) -> _Block | None:
+    """A block of so many windows as it was written; None for what is none: it is heard again."""
     if kept is None:
         return None
     try:
         with np.load(io.BytesIO(kept), allow_pickle=False) as found:
-            return found["active"], found["voices"]
-    except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile):
+            active, voices = found["active"], found["voices"]
+    except Exception:  # noqa: BLE001 - damage shows as any error of zip, of zlib and of the format of arrays
         return None
+    kinds = (active.dtype, active.ndim, voices.dtype, voices.ndim) == (np.uint8, 3, np.float32, 3)
+    return (active, voices) if kinds and len(active) == len(voices) == count else None
 
 
 def _hear_block(audio: dict[str, Any], pipeline: Any, told: Callable[..., None]) -> _Block:

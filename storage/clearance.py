@@ -21,7 +21,7 @@ from storage.garbage import discard
 from storage.idempotency import KEPT
 from storage.ingest_tables import ingest_objects, ingest_runs
 from storage.lifetimes import over
-from storage.steps import forget_steps, step_blob
+from storage.steps import HEARD_IN_PART, forget_steps, step_blob
 from storage.tables import (
     deliveries,
     files,
@@ -62,7 +62,15 @@ class Clearance:
 
     async def forget_old_steps(self, before: datetime) -> int:
         """Let go of the outcomes of steps whose jobs all ended before then."""
-        old = select(steps).join(jobs, jobs.c.job_id == steps.c.job_id).where(_ended_before(before))
+        return await self._forget_steps(before, _ended_before(before))
+
+    async def forget_parts_of_voices(self) -> int:
+        """Let go of the vectors that were kept for going on with a diarization whose job has ended, however it did."""
+        moment = now()
+        return await self._forget_steps(moment, and_(_ended_before(moment), steps.c.step == HEARD_IN_PART))
+
+    async def _forget_steps(self, before: datetime, which: ColumnElement[bool]) -> int:
+        old = select(steps).join(jobs, jobs.c.job_id == steps.c.job_id).where(which)
         async with self._database.writing() as connection:
             page = (await connection.execute(old.order_by(steps.c.job_id).limit(PAGE))).mappings().all()
             unneeded = {(row["owner_id"], row["step_key"]) for row in page}

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from speech.errors import StorageFull
 from storage.blobs import COPY_BYTES, BlobEntry, BlobFolder, BlobsUnusable, Writer, missing
 
 _UNFINISHED = ".unfinished"  # no key begins with a dot, so unfinished files are never taken for blobs
+_TRIES = 100
+"""How often a folder is made that others take away."""
 
 
 class LocalFolder(BlobFolder):
@@ -178,12 +181,11 @@ def replacing(path: Path, root: Path) -> Iterator[BinaryIO]:
 def _unfinished(path: Path, root: Path) -> tuple[int, Path]:
     """A file beside ``path``; a folder that a deletion takes away meanwhile is made again."""
     name = path.with_name(f"{_UNFINISHED}-{secrets.token_hex(8)}")
-    while True:
-        try:
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
             _make_folders(path.parent, root)
             return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), name
-        except FileNotFoundError:
-            continue
+    raise BlobsUnusable(f"The folder {path.parent} cannot be made: is its disk there? Check WOA_BLOB_URL.")
 
 
 def _make_folders(folder: Path, root: Path) -> None:
@@ -193,11 +195,18 @@ def _make_folders(folder: Path, root: Path) -> None:
         _make_folders(folder.parent, root)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
+    except FileExistsError as error:
         # Also said of a folder that was there and is gone again: whoever wants to write in it finds that out.
-        if os.path.lexists(folder) and not folder.is_dir():
+        if not _folder_or_gone(error.filename):
             raise
     _sync_folder(folder.parent)
+
+
+def _folder_or_gone(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(Path(path).stat().st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _unless_gone(function: object, path: str, reason: tuple[type[BaseException], BaseException, object]) -> None:

@@ -25,13 +25,11 @@ from storage.ids import new_id
 from storage.owners import hold_owner
 from storage.paging import read_page
 from storage.speaker_tables import speaker_takes, speakers, voice_models
-from storage.steps import step_blob
+from storage.steps import OF_VOICES, step_blob
 from storage.tables import files, steps
 
 ENROLLED, DELETED, TAKE_DELETED = "speaker_enrolled", "speaker_deleted", "speaker_take_deleted"
 """What is written down of them."""
-HEARD = "diarize"
-"""The step whose kept outcomes hold vectors of whoever spoke in a recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +300,7 @@ async def _refuse_more_than(connection: AsyncConnection, owner_id: str, most: in
 
 async def _forget_heard(connection: AsyncConnection, owner_id: str) -> None:
     """Whose vectors they are nobody knows, so all go; a job that needs one makes it anew."""
-    kept = (steps.c.owner_id == owner_id) & (steps.c.step == HEARD)
+    kept = (steps.c.owner_id == owner_id) & steps.c.step.in_(OF_VOICES)
     keys = (await connection.execute(select(steps.c.step_key).where(kept).distinct())).scalars().all()
     await discard(connection, [step_blob(owner_id, key) for key in keys])
     await connection.execute(delete(steps).where(kept))

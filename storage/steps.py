@@ -12,6 +12,11 @@ from storage.garbage import discard
 from storage.tables import steps
 from storage.upserts import insert_or_ignore
 
+HEARD, HEARD_IN_PART = "diarize", "diarize-part"
+"""Who speaks in a recording, and what was heard of it while it was under way."""
+OF_VOICES = (HEARD, HEARD_IN_PART)
+"""The steps whose kept outcomes hold vectors of whoever spoke."""
+
 
 def step_blob(owner_id: str, key: str) -> str:
     """Where the result of a step lies."""
@@ -43,6 +48,21 @@ class Steps:
         query = select(steps.c.step_key).where(steps.c.job_id == job_id, steps.c.step_key == key).limit(1)
         async with self._database.reading() as connection:
             return (await connection.execute(query)).first() is not None
+
+    async def let_go(self, job_id: str, file_id: str, step: str) -> list[str]:
+        """Let go of what the job kept of that step for the file, and of nothing else; the names of the blobs.
+
+        The blobs are noted to be deleted; whoever deletes them at once is quicker.
+        """
+        mine = (steps.c.job_id == job_id) & (steps.c.file_id == file_id) & (steps.c.step == step)
+        if not await self._keys(mine):
+            return []
+        async with self._database.writing() as connection:
+            rows = (await connection.execute(select(steps.c.owner_id, steps.c.step_key).where(mine))).all()
+            names = [step_blob(row.owner_id, row.step_key) for row in rows]
+            await discard(connection, names)
+            await connection.execute(delete(steps).where(mine))
+        return names
 
     async def keys_of_job(self, job_id: str) -> list[str]:
         """The keys that the job made or used, sorted."""

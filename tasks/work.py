@@ -122,7 +122,8 @@ class FileWork:
     def steps(self) -> KeptSteps:
         """The owner's finished steps; each that this file uses is noted, so that deletion finds it."""
         made_here = self._made_here if self.request.cache == "refresh" else None
-        return KeptSteps(self.runtime.store.blobs, self._register, made_here)
+        own = f"{self.attempt.job.job_id}/{self.file.file_id}"
+        return KeptSteps(self.runtime.store.blobs, self._register, made_here, own, self._release)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -214,6 +215,11 @@ class FileWork:
     def _made_here(self, key: StepKey) -> bool:
         """Whether this job did the step itself: an attempt before, a part, or the file before of the same bytes."""
         return self.runtime.wait(self.runtime.store.steps.known(self.attempt.job.job_id, key.name))
+
+    def _release(self, step: str) -> None:
+        store = self.runtime.store
+        for name in self.runtime.wait(store.steps.let_go(self.attempt.job.job_id, self.file.file_id, step)):
+            store.blobs.delete(name)
 
     def _register(self, key: StepKey) -> None:
         note = partial(self.runtime.store.steps.remember, self.owner_id, self.attempt.job.job_id, self.file.file_id)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,21 @@ def test_blocks_give_what_pyannote_gives_for_the_whole(call: Call) -> None:
     )
     assert [turn.end for turn in turns] == pytest.approx([min(at, call.spool.duration) for _, at in expected], abs=2e-3)
     assert error_rate(own, annotated(turns)) < 0.003  # its last turn may end a frame after the recording
+
+
+def test_what_was_kept_of_a_recording_is_not_heard_again(
+    call: Call, diarizer: PyannoteDiarizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from providers import pyannote_hearing, pyannote_turns
+
+    monkeypatch.setattr(pyannote_hearing, "BLOCK_WINDOWS", 12)
+    monkeypatch.setattr(pyannote_turns, "BLOCK_WINDOWS", 12)
+    windows = [(block.start, block.stop) for block in call.heard.windows.blocks(12)]
+    heard = {at: (call.heard.active[slice(*at)], call.heard.voices[slice(*at)]) for at in windows}
+    kept = {f"windows {at[0]} to {at[1]}": pyannote_hearing._written(block) for at, block in heard.items()}
+    monkeypatch.setattr(pyannote_hearing, "_hear_block", lambda *_: pytest.fail("heard again"))
+    parts = SimpleNamespace(recall=kept.get, keep=lambda *_: pytest.fail("kept again"))
+    assert diarizer.diarize(call.spool, SpeakerBounds(), StepWatch(parts=parts)) == call.found
 
 
 def test_two_speakers_are_told_apart(call: Call) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,15 +86,46 @@ def test_kept_blocks_are_taken_as_they_are(spool: Spool) -> None:
     assert networks.blocks == 4
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b"PK\x03\x04", b"\x93NUMPY", "half"])
-def test_what_is_no_block_is_heard_again(spool: Spool, damage: bytes | str) -> None:
+def saved(save: Callable[..., None], *values: Any, **named: Any) -> bytes:
+    file = io.BytesIO()
+    save(file, *values, **named)
+    return file.getvalue()
+
+
+ACTIVE, VOICES = np.zeros((BLOCK, 1, 3), np.uint8), np.zeros((BLOCK, 3, 4), np.float32)
+NO_BLOCKS = {
+    "nothing": b"",
+    "text": b"{}",
+    "the head of an archive": b"PK\x03\x04",
+    "the head of an array": b"\x93NUMPY",
+    "an array": saved(np.save, ACTIVE),
+    "a part": saved(np.savez, active=ACTIVE),
+    "fewer windows": saved(np.savez, active=ACTIVE[1:], voices=VOICES[1:]),
+    "other numbers": saved(np.savez, active=ACTIVE.astype(float), voices=VOICES),
+    "another shape": saved(np.savez, active=ACTIVE[0], voices=VOICES),
+}
+
+
+@pytest.mark.parametrize("damage", NO_BLOCKS)
+def test_what_is_no_block_is_heard_again(spool: Spool, damage: str) -> None:
     networks, memory = Networks(), Memory()
     first = heard(spool, networks, memory)
     name, kept = next(iter(memory.parts.items()))
-    memory.parts[name] = kept[: len(kept) // 2] if isinstance(damage, str) else damage
+    memory.parts[name] = NO_BLOCKS[damage]
     assert same(first, heard(spool, networks, memory))
     assert networks.blocks == 4
     assert memory.parts[name] == kept
+
+
+def test_no_damage_does_any_harm() -> None:
+    random = np.random.default_rng(1)
+    good = pyannote_hearing._written((ACTIVE, random.standard_normal(VOICES.shape).astype(np.float32)))
+    for _ in range(500):
+        bad = bytearray(good)
+        first = int(random.integers(0, len(bad)))
+        bad[first : first + 8] = random.bytes(min(8, len(bad) - first))
+        pyannote_hearing._read(bytes(bad), BLOCK)
+        pyannote_hearing._read(bytes(bad[:first]), BLOCK)
 
 
 def test_what_is_one_block_is_not_kept(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -357,6 +357,17 @@ def test_writing_while_the_folder_is_being_tidied(tmp_path: Path) -> None:
     assert failures == []
 
 
+def test_a_folder_whose_disk_is_away(tmp_path: Path) -> None:
+    (tmp_path / "disk").symlink_to(tmp_path / "unmounted")
+    blobs = Blobs(str(tmp_path / "disk" / "blobs"))
+    for use in (blobs.check, lambda: blobs.write("owners/a", b"1")):
+        with pytest.raises(BlobsUnusable):
+            use()
+    (tmp_path / "unmounted").mkdir()
+    blobs.write("owners/a", b"1")
+    assert blobs.read("owners/a") == b"1"
+
+
 def test_a_listing_says_size_and_time(blobs: Blobs) -> None:
     assert list(blobs.entries("owners")) == []
     for index in range(5):

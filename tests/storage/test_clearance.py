@@ -19,7 +19,7 @@ from storage import clearance
 from storage.errors import Missing
 from storage.ingest_runs import Counts
 from storage.projection import Projection
-from storage.steps import step_blob
+from storage.steps import HEARD_IN_PART, step_blob
 from storage.store import Store
 from storage.tables import garbage, jobs
 from storage.workers import WorkerBeat
@@ -155,6 +155,25 @@ async def test_reports_of_ended_runs_go(store: Store) -> None:
     assert await store.clearance.forget_ingest_runs(now() - timedelta(days=1)) == 0
     assert await store.clearance.forget_ingest_runs(now() + SOON) == 1
     assert [run.run_id for run in (await store.ingest_runs.list(ingest.ingest_id))[0]] == [going_on]
+
+
+async def test_parts_of_voices_go_with_the_end_of_their_job(store: Store, desk: Desk) -> None:
+    over = await ended(store, desk)
+    running, _ = await desk.running()
+    for job_id, key in ((over, "over"), (running.job_id, "running")):
+        file_id = (await store.jobs.get(OWNER, job_id)).files[0].file_id
+        await store.steps.remember(OWNER, job_id, file_id, HEARD_IN_PART, key)
+        store.blobs.write(step_blob(OWNER, key), b"voices")
+    assert await store.clearance.forget_parts_of_voices() == 1
+    await store.collect()
+    assert not store.blobs.exists(step_blob(OWNER, "over"))
+    assert store.blobs.exists(step_blob(OWNER, "running"))
+    assert await store.steps.keys_of_job(over) == [f"key-{over}"]
+    file_id = running.files[0].file_id
+    assert await store.steps.let_go(running.job_id, file_id, HEARD_IN_PART) == [step_blob(OWNER, "running")]
+    assert await store.steps.let_go(running.job_id, file_id, HEARD_IN_PART) == []
+    await store.collect()
+    assert not store.blobs.exists(step_blob(OWNER, "running"))
 
 
 async def test_steps_go_unless_a_younger_job_uses_them(store: Store, desk: Desk) -> None:
