@@ -166,7 +166,7 @@ def _urgent(stack: Stack, client: httpx.Client, short: str) -> Figures:
     title = f"{QUEUED} queued, jobs claimed before {EXPRESS} express jobs that had come"
     return spread(f"{QUEUED} queued, express job to its first line", waits) | {
         f"{title} with all places taken": Figure(len(late), 0),
-        f"{title} as a place became free": Figure(len(meanwhile)),
+        f"{title} as a place became free": Figure(len(meanwhile), 0),
         f"{title} as a place became free, so many ms after them": Figure(1000 * max(meanwhile, default=0.0)),
     }
 
