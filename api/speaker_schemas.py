@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from api.schemas import EXAMPLE_ID, Shape
 from speech.options import Identifier, OptionsModel
-from speech.speakers import MOST_TAKES, SpeakerStatus, TakeStatus
+from speech.speakers import MOST_TAKES, SpeakerStatus, TakeStatus, refuse_name
 from storage.speakers import Speaker
 
 _MOMENT = "2026-05-04T09:30:00Z"
@@ -26,6 +26,7 @@ SpeakerName = Annotated[
     StringConstraints(
         strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
     ),
+    AfterValidator(refuse_name),
 ]
 TakeFiles = Annotated[list[Identifier], AfterValidator(_told_apart)]
 _NAME = "As people read it in transcripts; no two speakers of an owner share one, whatever its case."

@@ -112,6 +112,8 @@ async def test_names_and_numbers_have_limits(booth: Desk, speech: bytes) -> None
         ({"name": "  ", "file_ids": ["x"]}, "name", "string_too_short"),
         ({"name": "a\nb", "file_ids": ["x"]}, "name", "string_pattern_mismatch"),
         ({"name": "a\u2028b", "file_ids": ["x"]}, "name", "string_pattern_mismatch"),
+        ({"name": "SPEAKER_01", "file_ids": ["x"]}, "name", "value_error"),
+        ({"name": "a\u202eb", "file_ids": ["x"]}, "name", "value_error"),
         ({"name": "a" * 201, "file_ids": ["x"]}, "name", "string_too_long"),
         ({"name": "Ada", "file_ids": []}, "file_ids", "too_short"),
         ({"name": "Ada", "file_ids": ["x", "x"]}, "file_ids", "value_error"),
