@@ -210,9 +210,11 @@ def _transcriber(chosen: EvaluationSet, plan: Plan, server: str | None, api_key:
         return
     quiet_libraries()
     from cli.configuration import read_settings
+    from engine.spinning import spin_little
     from pipeline.evaluation.local import InThisProcess
     from pipeline.runtime import Runtime
 
+    spin_little()
     runtime = Runtime.open(read_settings(), allow_paths=True)
     try:
         _make_ready(runtime, chosen, plan)

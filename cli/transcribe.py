@@ -172,8 +172,10 @@ def _way(
         return
     quiet_libraries()
     from cli.configuration import read_settings
+    from engine.spinning import spin_little
     from pipeline.runtime import Runtime
 
+    spin_little()
     runtime = Runtime.open(read_settings(), allow_paths=True)
     try:
         yield InProcess(runtime, request, formats)

@@ -21,6 +21,7 @@ from uuid import UUID
 import structlog
 from prefect.client.schemas.objects import FlowRun
 
+from engine.spinning import spin_little
 from orchestration.beside import end
 from speech.settings import Settings
 from workers.messages import Begin, Done, Ended, Leave, Lost, Message, Pulse, Ready, Return, Run, framed, read
@@ -30,12 +31,6 @@ log = structlog.get_logger(__name__)
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 2.0
-SPINS = "500"
-"""How often a thread of a model call looks for the others before it sleeps, unless the environment says otherwise.
-
-By default it goes on for milliseconds, and takes the core from whoever keeps the others waiting: where a Prefect server
-shares the machine, that cost a fifth of the processor time of all short jobs.
-"""
 ROOT = Path(__file__).parent.parent
 
 
@@ -207,6 +202,8 @@ class DeviceProcess:
 
 async def _spawn(descriptor: int, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    whole = {**os.environ, "PYTHONPATH": path, **environment}
+    spin_little(whole)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -215,7 +212,7 @@ async def _spawn(descriptor: int, environment: Mapping[str, str]) -> asyncio.sub
         str(descriptor),
         stdin=asyncio.subprocess.DEVNULL,
         pass_fds=(descriptor,),
-        env={"GOMP_SPINCOUNT": SPINS, **os.environ, "PYTHONPATH": path, **environment},
+        env=whole,
         process_group=0,
     )
 
