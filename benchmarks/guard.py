@@ -7,12 +7,10 @@ recognition is judged with the guard and without it, so that both differ by the 
 from __future__ import annotations
 
 import json
-import re
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -26,19 +24,16 @@ from audio.quality import measure
 from audio.spans import Span
 from audio.spool import Spool
 from audio.vad import speech_spans
+from benchmarks.guard_costs import Costs, bare, punctuated, shares, written
 from benchmarks.sounds import RATE, SOUNDS, Sound, pink, real_music, silence, white
 from pipeline.guard import Guarded, guard
-from pipeline.observer import Unobserved
 from pipeline.prepare import everything
-from pipeline.punctuate import punctuate_segments
 from pipeline.recognise import on_time_line
-from pipeline.render import rendered
 from pipeline.runtime import Runtime
-from pipeline.steps import NoSteps
 from providers.base import RecognitionOptions
-from speech.options import SubtitleOptions, TranscribeRequest, VadOptions
+from speech.options import TranscribeRequest, VadOptions
 from speech.settings import Settings
-from speech.transcript import Recognition, Segment, Transcript, ordered
+from speech.transcript import Recognition, Segment, ordered
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -58,22 +53,6 @@ class Clip:
     language: str
     text: str
     sound: Sound
-
-
-@dataclass
-class Costs:
-    """Seconds on the clock and of the processor, by what they went into."""
-
-    clock: dict[str, float] = field(default_factory=dict)
-    processor: dict[str, float] = field(default_factory=dict)
-
-    def of(self, name: str, work: Callable[[], T]) -> T:
-        """Do the work, and note what it cost."""
-        clock, processor = time.perf_counter(), time.process_time()
-        outcome = work()
-        self.clock[name] = self.clock.get(name, 0.0) + time.perf_counter() - clock
-        self.processor[name] = self.processor.get(name, 0.0) + time.process_time() - processor
-        return outcome
 
 
 @dataclass(frozen=True)
@@ -230,8 +209,8 @@ def nothing_lost(ear: Ear, languages: Sequence[str] | None) -> tuple[str, bool]:
         pairs = []
         for clip in clips:
             heard = ear.hear(ear.listen(disturbed(clip.sound)), "base", clip.language)
-            _punctuate(ear, heard, clip.language)
-            _render(ear.costs, heard, len(clip.sound) / RATE)
+            punctuated(ear.costs, ear.runtime, heard.on, clip.language)
+            written(ear.costs, heard.on, len(clip.sound) / RATE)
             pairs.append((clip, _words(heard.on), _words(heard.off)))
         upper, worst = _upper(pairs), max(_by_language(pairs).values())
         good = upper <= 1.0 and worst <= 2.0
@@ -247,7 +226,7 @@ def nothing_lost(ear: Ear, languages: Sequence[str] | None) -> tuple[str, bool]:
         "| --- | --- | --- | --- | --- | --- | --- |"
     )
     title = "**Nothing that was said is lost**: upper bound at most +1.0 point, no language worse by more than 2."
-    share, cheap = _shares(costs[0])
+    share, cheap = shares(costs[0])
     return "\n".join([title, "", head, *rows, "", share]), kept and cheap
 
 
@@ -285,47 +264,15 @@ def _in_noise(sound: Sound) -> Sound:
     return np.asarray(0.5 * (sound + noise * np.float32((powers[0] / powers[1] / 10**0.5) ** 0.5)), dtype=np.float32)
 
 
-def _punctuate(ear: Ear, heard: Heard, language: str) -> None:
-    """Set marks and capitals in the words without theirs."""
-    punctuator = ear.runtime.registry.punctuators.roster.get("offline")
-    bare = tuple(
-        replace(segment, text=segment.text.lower(), words=tuple(replace(w, text=_bare(w.text)) for w in segment.words))
-        for segment in heard.on
-    )
-    punctuator.punctuate(["so"], "en")  # its statistics are read once in the life of a process
-    ear.costs.of("punctuation", lambda: punctuate_segments("o", bare, punctuator, language, NoSteps(), Unobserved()))
-
-
-def _render(costs: Costs, heard: Heard, duration: float) -> None:
-    transcript = Transcript("t", None, None, "f", duration, None, None, "p", "m", None, heard.on)
-    formats = ("json", "vtt", "srt", "txt")
-    costs.of("rendering", lambda: [rendered(transcript, name, SubtitleOptions()) for name in formats])
-
-
-def _shares(costs: Costs) -> tuple[str, bool]:
-    def share(of: dict[str, float]) -> float:
-        return 100 * sum(of[name] for name in ("VAD", "guard", "punctuation", "rendering")) / of["recognition"]
-
-    clock, processor = share(costs.clock), share(costs.processor)
-    took = f"{clock:.1f} % of its time on the clock, {processor:.1f} % of its processor time"
-    each = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in costs.clock.items())
-    verdict = "holds" if clock < 10 else "**missed**"
-    return (
-        "**VAD, guard, offline punctuation and rendering beside recognition** (base, beam 5): "
-        f"{took}; less than 10 % is asked for: {verdict}. {each}.",
-        clock < 10,
-    )
-
-
 Pair = tuple[Clip, str, str]
 
 
 def _rate(pairs: Sequence[tuple[Clip, str]]) -> float:
-    return 100 * float(jiwer.wer([_bare(clip.text) for clip, _ in pairs], [text for _, text in pairs]))
+    return 100 * float(jiwer.wer([bare(clip.text) for clip, _ in pairs], [text for _, text in pairs]))
 
 
 def _wer(clips: Sequence[Clip], segments: Sequence[Segment]) -> float:
-    return 100 * float(jiwer.wer(_bare(" ".join(clip.text for clip in clips)), _words(segments)))
+    return 100 * float(jiwer.wer(bare(" ".join(clip.text for clip in clips)), _words(segments)))
 
 
 def _by_language(pairs: Sequence[Pair]) -> dict[str, float]:
@@ -340,13 +287,13 @@ def _by_language(pairs: Sequence[Pair]) -> dict[str, float]:
 def _upper(pairs: Sequence[Pair]) -> float:
     """The upper end of the paired bootstrap interval of the difference in error rate, in points."""
     errors = np.array([_errors(clip, on) - _errors(clip, off) for clip, on, off in pairs], dtype=np.float64)
-    lengths = np.array([len(_bare(clip.text).split()) for clip, *_ in pairs], dtype=np.float64)
+    lengths = np.array([len(bare(clip.text).split()) for clip, *_ in pairs], dtype=np.float64)
     drawn = np.random.default_rng(0).integers(0, len(pairs), size=(TRIES, len(pairs)))
     return float(np.percentile(100 * errors[drawn].sum(axis=1) / lengths[drawn].sum(axis=1), 97.5))
 
 
 def _errors(clip: Clip, text: str) -> int:
-    found = jiwer.process_words(_bare(clip.text), text)
+    found = jiwer.process_words(bare(clip.text), text)
     return int(found.substitutions + found.deletions + found.insertions)
 
 
@@ -355,11 +302,7 @@ def _count(segments: Sequence[Segment]) -> int:
 
 
 def _words(segments: Sequence[Segment]) -> str:
-    return _bare(" ".join(segment.text for segment in segments))
-
-
-def _bare(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold().replace("'", "")))
+    return bare(" ".join(segment.text for segment in segments))
 
 
 def _tell(line: str) -> None:
