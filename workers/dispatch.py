@@ -114,7 +114,6 @@ class Dispatcher:
         room = self._room()
         if room.ordinary + room.suspects + room.beside <= 0 or not self.queues():
             return 0
-        self._urgent = False
         announced = await self.announced.due(room.ordinary) if self.announced is not None else None
         look = await (self._newest(room) if announced is None else self._chosen(announced, room, time.monotonic()))
         if look.choice.left_to_others:
@@ -136,10 +135,7 @@ class Dispatcher:
         look = await self._look(room)
         first = self.queues()[0]
         waits = self._urgent and any(run.work_queue_name != first for run in look.choice.ordinary)
-        if waits:
-            self._urgent = False
-            look = await self._look(room)
-        return look
+        return await self._look(room) if waits else look
 
     def _room(self) -> Room:
         """How many runs fit, and may be taken by a worker that is as well as this one."""
@@ -271,8 +267,7 @@ class Dispatcher:
         try:
             # Prefect takes a claim of a run that has ended meanwhile for one of a run that waits.
             stale = time.monotonic() - look.looked_at > FRESH_SECONDS
-            gone = (stale and not await still_waits(self.client, run.id)) or self._outrun(run, places)
-            state = None if gone else await claim(self.client, run)
+            state = None if stale and not await still_waits(self.client, run.id) else await claim(self.client, run)
         except BaseException:
             places.release(run.id)
             raise
@@ -290,10 +285,6 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
-
-    def _outrun(self, run: FlowRun, places: Places) -> bool:
-        """Whether something urgent came since the look began that needs the place which the run would take."""
-        return self._urgent and run.work_queue_name != self.queues()[0] and places is self.places and places.free <= 0
 
     async def _see_through(self, run: FlowRun, places: Places) -> None:
         """Run it, and leave it in a state that somebody will act on."""
